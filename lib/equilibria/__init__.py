@@ -2,16 +2,22 @@
 
 from . import lipschitz, regularity
 from .fixed_point import Anderson, Broyden, Picard, Solution, SolveError, Status, solve, trajectory
+from .implicit import Implicit, JacobianFree, Phantom, Unrolled, equilibrium
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Anderson",
     "Broyden",
+    "Implicit",
+    "JacobianFree",
+    "Phantom",
     "Picard",
     "Solution",
     "SolveError",
     "Status",
+    "Unrolled",
+    "equilibrium",
     "lipschitz",
     "regularity",
     "solve",
