@@ -36,13 +36,13 @@ def run(name: str, *, profile: str = "quick", overrides: dict | None = None, out
     Raises ``ParameterError`` before any kernel starts, ``NotebookFailed`` when a cell fails, hangs or kills its kernel.
     """
     path = find_notebook(name)
-    values = settings(name, profile) | (overrides or {})
-    check(name, values)
-    custom = custom_name(name, values)
+    values = settings(path.stem, profile) | (overrides or {})
+    check(path.stem, values)
+    custom = custom_name(path.stem, values)
     folder = (output or project_root() / "build" / ("custom" if custom else profile)).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{custom or path.stem}.ipynb"
-    failed, part = target.with_suffix(".failed.ipynb"), folder / f".{target.name}.partial"
+    failed, part = target.with_suffix(".failed.ipynb"), folder / f".{target.stem}.partial.ipynb"
     for old in (target, failed):
         old.unlink(missing_ok=True)
 

@@ -212,7 +212,7 @@ def report(verdicts: list[Verdict], profile: str) -> list[Path]:
     written = [write(folder / "README.md", text)]
     readme = project_root() / "README.md"
     if profile == "quick" and folder.is_relative_to(project_root()):
-        before, begin, rest = readme.read_text(encoding="utf-8").partition(_BEGIN)
+        before, begin, rest = (readme.read_text(encoding="utf-8") if readme.is_file() else "").partition(_BEGIN)
         _, end, after = rest.partition(_END)
         if not (begin and end):
             raise ClaimsError("README.md has lost the two lines between which the verdict table stands")

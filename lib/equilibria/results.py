@@ -131,12 +131,12 @@ def write(path: Path, text: str) -> Path:
 
 
 def _plain(value, where: str):
-    """``value`` as JSON holds it. Nine digits of a float32 are all it has; a float64 keeps its shortest exact form."""
+    """``value`` as JSON holds it; a float32 keeps its own shortest digits (0.1), not those of the float64 beside it."""
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu().numpy()
-    if isinstance(value, numpy.ndarray) and value.dtype == numpy.float32:
-        return _plain(numpy.vectorize(lambda number: float(f"{number:.9g}"), otypes=[float])(value), where)
     if isinstance(value, numpy.ndarray | numpy.generic):
+        if value.dtype == numpy.float32:
+            value = numpy.array([float(str(number)) for number in value.flat]).reshape(value.shape)
         value = value.tolist()
     if isinstance(value, dict):
         return {str(key): _plain(entry, f"{where}.{key}") for key, entry in value.items()}

@@ -1,0 +1,44 @@
+# make setup | reproduce | test: each builds .venv from requirements.lock when it is missing or older than the lock.
+
+PYTHON  ?= python3
+PROFILE ?= quick
+ONLY    ?=
+CORES   ?= 2
+
+VENV := .venv/bin
+# Two jobs share the cores: one thread each, which also keeps sums in one order.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+export MPLBACKEND ?= Agg
+
+.PHONY: help setup reproduce test lock
+help:
+	@echo 'make setup                 build .venv from requirements.lock (PYTHON=python3.12 chooses the interpreter)'
+	@echo 'make reproduce             run all notebooks, draw all figures, judge all claims (PROFILE=quick)'
+	@echo '     PROFILE=paper         the sizes of the paper: wants a GPU and hours'
+	@echo '     ONLY=01,04            only these notebooks'
+	@echo 'make test                  tests of the library and of the notebooks'
+	@echo 'make lock                  compile requirements.lock anew from pyproject.toml, keeping the pins that still fit'
+
+setup: .venv/.installed
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
+	  || { echo "Python 3.11 or 3.12 is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1): make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(VENV)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(VENV)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+reproduce: .venv/.installed
+	@PROFILE='$(PROFILE)' ONLY='$(ONLY)' $(VENV)/snakemake --cores $(CORES) --nolock --rerun-incomplete --keep-going --quiet all
+
+test: .venv/.installed
+	@EQUILIBRIA_FIGURES=$(CURDIR)/build/test-figures $(VENV)/python -m pytest --nbval-lax --nbval-cell-timeout 600 \
+	  -n $(CORES) --dist loadfile -q lib tests notebooks
+
+lock: .venv/.installed
+	$(VENV)/python -m pip install --quiet pip-tools
+	$(VENV)/pip-compile --quiet --all-extras --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --output-file requirements.lock pyproject.toml
