@@ -31,8 +31,9 @@ setup: .venv/.installed
 	$(VENV)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# A copy under build/ appears only when its last cell has run, so what is there is complete, whatever a killed run has noted.
 reproduce: .venv/.installed
-	@PROFILE='$(PROFILE)' ONLY='$(ONLY)' $(VENV)/snakemake --cores $(CORES) --nolock --rerun-incomplete --keep-going --quiet all
+	@PROFILE='$(PROFILE)' ONLY='$(ONLY)' $(VENV)/snakemake --cores $(CORES) --nolock --ignore-incomplete --keep-going --quiet all
 
 test: .venv/.installed
 	@EQUILIBRIA_FIGURES=$(CURDIR)/build/test-figures $(VENV)/python -m pytest --nbval-lax --nbval-cell-timeout 600 \
