@@ -15,6 +15,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+import equilibria
+
 LOCK = (HOME / "requirements.lock").read_text()
 PYPROJECT = tomllib.loads((HOME / "pyproject.toml").read_text())
 PINS = {canonicalize_name(name): version for name, version in re.findall(r"^([A-Za-z0-9._-]+)==(\S+) \\$", LOCK, re.MULTILINE)}
@@ -70,7 +72,7 @@ def test_conda_users_get_the_versions_of_the_lock():
 def test_one_version_everywhere():
     version = PYPROJECT["project"]["version"]
     citation = yaml.safe_load((HOME / "CITATION.cff").read_text())
-    assert citation["version"] == version == importlib.metadata.version("equilibria")
+    assert citation["version"] == version == equilibria.__version__ == importlib.metadata.version("equilibria")
 
 
 def test_the_library_is_tracked(tracked):
@@ -86,7 +88,7 @@ def test_no_tracked_file_is_large(tracked):
 
 
 def test_no_tracked_file_names_an_index_or_a_home(tracked):
-    forbidden = re.compile(r"--(extra-)?index-url|--find[-]links|--trusted[-]host|pypi[.]org|pythonhosted[.]org|/home/\w|/root/|https?://\S+[.](whl|tgz|tar[.]gz)\b")
+    forbidden = re.compile(r"--(extra-)?index-url|--find[-]links|--trusted[-]host|pypi[.]org|pythonhosted[.]org|/home/\w|/root[/]|https?://\S+[.](whl|tgz|tar[.]gz)\b")
     found = [(path.name, match[0]) for path in tracked if path.suffix not in (".png", ".safetensors")
              for match in forbidden.finditer(path.read_text(encoding="utf-8", errors="replace"))]
     assert found == []

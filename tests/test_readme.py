@@ -1,0 +1,54 @@
+"""What the README tells a new user to do works as it stands."""
+
+import re
+import shlex
+
+import torch
+from conftest import HOME
+
+from equilibria import claims
+from equilibria.__main__ import _parser
+
+README = (HOME / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands():
+    return [shlex.split(line, comments=True) for block in blocks("bash") for line in block.splitlines() if line.strip()]
+
+
+def test_the_operator_of_ten_lines_runs(capsys):
+    code, = blocks("python")
+    torch.manual_seed(0)
+    names = {}
+    exec(compile(code, "README.md", "exec"), names)
+    solution, G, x = names["solution"], names["G"], names["x"]
+    assert bool(solution.success.all()) and torch.allclose(G(solution.y, x), solution.y, atol=1e-4)
+    assert G.W.grad.abs().max() > 0
+    assert capsys.readouterr().out.startswith("regular on 32 samples")
+
+
+def test_commands_are_understood():
+    seen = set()
+    for program, *words in commands():
+        seen.add(program.removeprefix(".venv/bin/"))
+        if program.endswith("equilibria"):
+            _parser().parse_args(words)
+        if program == "make":
+            assert re.search(rf"^{words[0]}:", (HOME / "Makefile").read_text(), re.MULTILINE)
+    assert seen == {"make", "jupyter", "equilibria", "papermill"}
+
+
+def test_every_file_that_the_readme_names_is_there():
+    for name in re.findall(r"\]\(([^)#]+)\)", README) + re.findall(r"notebooks/\S+\.ipynb", README):
+        assert (HOME / name).exists(), name
+
+
+def test_the_verdict_table_is_the_one_of_the_quick_profile():
+    """The generated block has a row for each claim that is made for `quick`: nobody edited or forgot it."""
+    table = README.partition(claims._BEGIN)[2].partition(claims._END)[0]
+    wanted = [claim.claim.replace("|", "\\|") for claim in claims.load() if "quick" in claim.profiles]
+    assert re.findall(r"^\| (.*?) \| ", table, re.MULTILINE)[1:] == wanted
