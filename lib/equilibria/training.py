@@ -204,7 +204,7 @@ def train(model: nn.Module, loss: Callable[[nn.Module, int, torch.Generator], Te
             if not torch.isfinite(value.detach() + norm):
                 counters["rollbacks"] += 1
                 if counters["rollbacks"] > 5:
-                    raise TrainingDiverged(f"{stem.name}: the loss is {float(value):.3g} at step {step} although the learning rate "
+                    raise TrainingDiverged(f"{stem.name}: the loss is {value.detach():.3g} at step {step} although the learning rate "
                                            f"was halved five times; begin with a smaller one than {settings.learning_rate}")
                 state.restore(saved)
                 bar.update(saved_step - step)
@@ -224,7 +224,7 @@ def train(model: nn.Module, loss: Callable[[nn.Module, int, torch.Generator], Te
             if settings.validate_every and counters["step"] % settings.validate_every == 0:
                 look()
             if counters["step"] % settings.save_every == 0:
-                bar.set_postfix(loss=f"{float(value):.4g}", **{k: f"{v:.4g}" for k, v in counters["metrics"].items()}, refresh=False)
+                bar.set_postfix(loss=f"{value.detach():.4g}", **{k: f"{v:.4g}" for k, v in counters["metrics"].items()}, refresh=False)
                 out_of_time = minutes is not None and time.monotonic() - begun > 60 * minutes
                 if out_of_time or time.monotonic() - written > 30:
                     save()

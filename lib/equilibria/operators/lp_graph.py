@@ -25,38 +25,52 @@ from torch.nn import functional
 
 from equilibria.problems.linear_programs import LinearPrograms
 
-__all__ = ["Graph", "graph", "ExplicitGNN", "ImplicitGNN"]
+__all__ = ["Graph", "Matrix", "graph", "ExplicitGNN", "ImplicitGNN"]
 
 _UNITS = {"c": 0.01, "b": 1.0, "l": 10.0, "u": 10.0}  # scale of each input in the paper's distribution; y has that of l and u
 
 
 class _SparseProduct(torch.autograd.Function):
-    """A v with A^T at hand for the backward pass; linear in v, so every derivative is such a product again."""
+    """matrix v; linear in v, so every derivative is such a product again."""
 
     @staticmethod
-    def forward(A, At, v):
-        return A @ v
+    def forward(matrix, v):
+        return matrix.csr @ v
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.A, ctx.At, _ = inputs
+        ctx.matrix = inputs[0]
 
     @staticmethod
     def backward(ctx, g):
-        return None, None, _SparseProduct.apply(ctx.At, ctx.A, g)
+        return None, _SparseProduct.apply(ctx.matrix.T, g)
 
     @staticmethod
-    def jvp(ctx, _A, _At, v):
-        return _SparseProduct.apply(ctx.A, ctx.At, v)
+    def jvp(ctx, _, v):
+        return _SparseProduct.apply(ctx.matrix, v)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A constant sparse matrix in CSR form with its transpose at hand for the way back: `A @ v`, `A.T @ v`."""
+
+    csr: Tensor
+    transposed: Tensor
+
+    @property
+    def T(self) -> Matrix:
+        return Matrix(self.transposed, self.csr)
+
+    def __matmul__(self, v: Tensor) -> Tensor:
+        return _SparseProduct.apply(self, v)
 
 
 @dataclass(frozen=True)
 class Graph:
-    """B programs as one block-diagonal bipartite graph. A (B m, B n) and its transpose At in CSR form; variables
+    """B programs as one block-diagonal bipartite graph. A (B m, B n); variables
     (B n, 3): c, l, u and constraints (B m, 2): b, is-equality, in units of order one; l, u (B, n) in their own."""
 
-    A: Tensor
-    At: Tensor
+    A: Matrix
     variables: Tensor
     constraints: Tensor
     l: Tensor  # noqa: E741 (the paper's symbol)
@@ -86,8 +100,7 @@ def graph(programs: LinearPrograms, *, dtype: torch.dtype = torch.float32, devic
     gather = lambda v: v.gather(1, order)  # noqa: E731
     features = lambda *v: torch.stack([f.flatten().to(dtype) for f in v], 1).to(device)  # noqa: E731
     return Graph(
-        A=csr(rows, columns, programs.values, m, n),
-        At=csr(gather(columns), gather(rows), gather(programs.values), n, m),
+        A=Matrix(csr(rows, columns, programs.values, m, n), csr(gather(columns), gather(rows), gather(programs.values), n, m)),
         variables=features(*(getattr(programs, k) / _UNITS[k] for k in "clu")),
         constraints=features(programs.b / _UNITS["b"], programs.equality),
         l=programs.l.to(device, dtype),
@@ -122,10 +135,10 @@ class _HalfConvolution(nn.Module):
         self.source, self.target = _Linear(width, width), _Linear(width, width)
         self.message, self.own, self.out = _Linear(width, width), _Linear(width, width, bias=False), _Linear(width, width)
 
-    def forward(self, A, At, source, target, *, source_ready=False, target_ready=False):
+    def forward(self, A, source, target, *, source_ready=False, target_ready=False):
         source = functional.relu(source if source_ready else self.source(source))
         target = functional.relu(target if target_ready else self.target(target))
-        message = _SparseProduct.apply(A, At, source)
+        message = A @ source
         return functional.relu(self.out(functional.relu(self.message(message) + self.own(target))))
 
 
@@ -150,8 +163,8 @@ class ExplicitGNN(_GNN):
     def forward(self, x: Graph) -> Tensor:
         v, c = functional.relu(self.embed_variables(x.variables)), functional.relu(self.embed_constraints(x.constraints))
         for half in (0, 2):
-            c = self.halves[half](x.A, x.At, v, c)
-            v = self.halves[half + 1](x.At, x.A, c, v)
+            c = self.halves[half](x.A, v, c)
+            v = self.halves[half + 1](x.A.T, c, v)
         return self._inside(v, x)
 
 
@@ -181,8 +194,8 @@ class ImplicitGNN(_GNN):
     def forward(self, y: Tensor, x) -> Tensor:
         x, source, target, c0, c2 = self.encode(x) if isinstance(x, Graph) else x
         seen = y.reshape(-1, 1) / _UNITS["u"]
-        c = self.halves[0](x.A, x.At, torch.addcmul(source, seen, self.see_source), c0, source_ready=True, target_ready=True)
-        v = self.halves[1](x.At, x.A, c, torch.addcmul(target, seen, self.see_target), target_ready=True)
-        c = self.halves[2](x.A, x.At, v, c)
-        v = self.halves[3](x.At, x.A, c, v)
+        c = self.halves[0](x.A, torch.addcmul(source, seen, self.see_source), c0, source_ready=True, target_ready=True)
+        v = self.halves[1](x.A.T, c, torch.addcmul(target, seen, self.see_target), target_ready=True)
+        c = self.halves[2](x.A, v, c)
+        v = self.halves[3](x.A.T, c, v)
         return y + self.alpha * (self._inside(v, x) - y)

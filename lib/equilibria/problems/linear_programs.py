@@ -202,7 +202,7 @@ def generate(count: int, *, variables: int = 50, constraints: int = 10, nonzeros
         raise ValueError(f"seed must be a non-negative integer, got {seed!r}")
     kept = []
     settings = [repeat(v) for v in (variables, constraints, nonzeros, equality_probability)]
-    with tqdm(total=count, desc="linear programs", unit="LP", disable=not progress, leave=False) as bar:
+    with tqdm(total=count, desc="linear programs", unit="LP", disable=not progress, leave=False, mininterval=2) as bar:
         if count <= _CHUNK:  # not worth a pool
             chunks = (_draw(seed, i, variables, constraints, nonzeros, equality_probability) for i in counter())
             kept = _take(chunks, count, bar)
@@ -245,7 +245,7 @@ def solve(programs: LinearPrograms, *, progress: bool = True) -> LinearPrograms:
         else:
             with _workers() as pool:
                 solved = list(tqdm(pool.map(_solve_arrays, jobs, chunksize=32), total=len(jobs), desc="solving", unit="LP",
-                                   disable=not progress, leave=False))
+                                   disable=not progress, leave=False, mininterval=2))
     for i, (status, _, message) in enumerate(solved):
         if status != 0:
             reason = {2: "is infeasible", 3: "is unbounded"}.get(status, f"was not solved ({message})")
@@ -276,7 +276,7 @@ def from_arrays(A, b, c, l, u, senses, *, solved: bool = True) -> LinearPrograms
     Raises LinearProgramError, naming the argument, for wrong shapes, NaN or infinite numbers, l > u, an unknown sense,
     and for an infeasible or unbounded program: those never get a label. `solved=False` leaves the label NaN.
     """
-    A = np.array(A.todense() if sparse.issparse(A) else A, dtype=float)
+    A = np.array(A.toarray() if sparse.issparse(A) else A, dtype=float)
     if A.ndim != 2 or not A.size:
         raise LinearProgramError(f"A must be a matrix with at least one row and column, got shape {A.shape}")
     m, n = A.shape
@@ -305,11 +305,9 @@ def from_arrays(A, b, c, l, u, senses, *, solved: bool = True) -> LinearPrograms
 
 def from_mps(path: str | Path, *, solved: bool = True) -> LinearPrograms:
     """The LP in an MPS file, through `from_arrays`. A row with two finite sides becomes two rows; a maximisation is
-    negated; integer columns are refused. Raises LinearProgramError when HiGHS cannot read the file. Needs `highspy`."""
-    try:
-        import highspy
-    except ImportError as error:
-        raise LinearProgramError("reading MPS files needs the package highspy: pip install highspy") from error
+    negated; integer columns are refused. Raises LinearProgramError when HiGHS cannot read the file."""
+    import highspy
+
     path = Path(path)
     if not path.is_file():
         raise LinearProgramError(f"path: there is no file {path}")
