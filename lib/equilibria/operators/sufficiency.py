@@ -85,17 +85,15 @@ class SteepnessStep:
                 fits = self._steepness(fixed, middle) <= 1  # also False for NaN: a bound that is not a number is no bound
                 low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
             root = torch.where(inside, torch.ones_like(low), low)
-            free = ~inside & (root > 0)  # where r solves steepness = 1, and so moves with x
-            somewhere = torch.where(free, root, high.clamp(min=torch.finfo(x.dtype).tiny) * 0.5)
-        if not torch.is_grad_enabled() and forward_ad.unpack_dual(x).tangent is None:
+        free = ~inside & (root > 0)  # where r solves steepness = 1, and so moves with x
+        if not bool(free.any()) or (not torch.is_grad_enabled() and forward_ad.unpack_dual(x).tangent is None):
             return root
         # steepness(x, r(x)) = 1  =>  dr/dx = -(d steepness/dx) / (d steepness/d rho); the value stays `root`.
         with torch.enable_grad():
-            rho = somewhere.clone().requires_grad_()
-            (rate,) = torch.autograd.grad(self._steepness(fixed, rho).sum(), rho)
-        moving = self._steepness(x, somewhere)
-        step = (moving - moving.detach()) / rate
-        return root - torch.where(free, step, torch.zeros_like(step))
+            rho = root[free].requires_grad_()
+            (rate,) = torch.autograd.grad(self._steepness(fixed[free], rho).sum(), rho)
+        moving = self._steepness(x[free], root[free])
+        return root - torch.zeros_like(root).index_put((free,), (moving - moving.detach()) / rate)
 
     def _steepness(self, x: Tensor, rho: Tensor) -> Tensor:
         return rho * self.F(x).flatten(1).norm(dim=1) + rho**2 * self.local_lipschitz(x, rho)
@@ -134,10 +132,13 @@ def regular_operator(F: Callable[[Tensor], Tensor], local_lipschitz: Callable[[T
 
 
 def sampled_lipschitz(F: Callable[[Tensor], Tensor], *, points: int = 33, safety: float = 2.0) -> Callable[[Tensor, Tensor], Tensor]:
-    """An estimate of the local Lipschitz bound where none is known: L(x, rho) = safety * the steepest chord of F between
-    `points` neighbouring points on each axis through x, from -rho to rho; inf where F is not finite at one of them.
+    """An estimate of the local Lipschitz bound where none is known. (x, rho) -> (B,)
 
-    A chord sees jumps and blow-ups that derivatives miss. It is a lower bound times `safety`, for d up to a few dozens.
+    L(x, rho) = safety max(chords, slopes) over `points` places on each axis through x, from -rho to rho: a chord between neighbours
+    sees a jump, a slope |dF/dx| (Frobenius norm) a derivative that blows up; inf where F is not finite at a place. The true constant
+    may be larger between the places and off the axes, so this supports regularity without proving it. For d up to a few dozens.
+    Where F ends at an edge with a finite slope the estimate jumps to inf, and eps has no derivative to give (see `SteepnessStep`).
+    Raises ValueError for points or safety out of range.
     """
     if not isinstance(points, int) or points < 3 or points % 2 == 0:
         raise ValueError(f"points must be an odd integer >= 3, got {points!r}")
@@ -146,13 +147,20 @@ def sampled_lipschitz(F: Callable[[Tensor], Tensor], *, points: int = 33, safety
 
     def bound(x: Tensor, rho: Tensor) -> Tensor:
         places = torch.linspace(-1, 1, points, dtype=x.dtype, device=x.device)
-        axes = torch.eye(x[0].numel(), dtype=x.dtype, device=x.device).reshape(-1, *x.shape[1:])
+        d = x[0].numel()
+        axes = torch.eye(d, dtype=x.dtype, device=x.device).reshape(-1, *x.shape[1:])
         offsets = places.reshape(-1, 1, *[1] * (x.dim() - 1)) * axes  # (points, d, ...)
-        line = x[:, None, None] + _beside(rho, x)[:, None, None] * offsets  # (B, points, d, ...)
-        value = F(line.flatten(0, 2)).reshape(*line.shape[:3], -1)
+        with torch.enable_grad():
+            line = (x[:, None, None] + _beside(rho, x)[:, None, None] * offsets).flatten(0, 2)  # (B points d, ...)
+            line = line if line.requires_grad else line.requires_grad_()
+            value = F(line).flatten(1)  # (B points d, n)
+            rows = [torch.autograd.grad(column.sum(), line, create_graph=True)[0].flatten(1) for column in value.unbind(1)]
+            slope = torch.cat(rows, 1).norm(dim=1).reshape(len(x), -1)
+        value = value.reshape(len(x), points, d, -1)
         length = (rho * 2 / (points - 1)).clamp(min=torch.finfo(x.dtype).tiny)
-        chord = (value.diff(dim=1).norm(dim=3) / length[:, None, None]).flatten(1).amax(1)
-        return torch.where(torch.isfinite(value).flatten(1).all(1), safety * chord, torch.inf)
+        chord = value.diff(dim=1).norm(dim=3) / length[:, None, None]
+        steepest = torch.maximum(chord.flatten(1).amax(1), slope.amax(1))
+        return torch.where(torch.isfinite(value).flatten(1).all(1), safety * steepest, torch.inf)
 
     return bound
 
