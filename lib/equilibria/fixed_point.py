@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import enum
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -23,9 +24,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.linalg import vector_norm
 
-__all__ = ["solve", "trajectory", "Solution", "Status", "SolveError", "Picard", "Anderson", "Broyden"]
+__all__ = ["solve", "trajectory", "Solution", "Status", "SolveError", "Picard", "Anderson", "Broyden", "NewtonKrylov"]
 
 DIVERGED_AT = 1e6  # a residual this many times the larger of |r_0| and |G(y_0)| has left the problem
 REJECTIONS = 12  # bad points in a row that a safeguarded method takes back before it gives a sample up
@@ -144,194 +146,364 @@ class Picard(Method):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Anderson(Method):
-    """Anderson acceleration (type II), safeguarded.
+class _Secant(Method):
+    """What Anderson and Broyden share: y_{t+1} = z_t - sum_j c_j dz_j with z = y + damping r, and the safeguard.
 
-    y_{t+1} = y_t + b r_t - sum_j c_j (dy_j + b dr_j),   c = argmin |r_t - sum_j c_j dr_j|^2,
-    with the last `history` differences dy, dr in a ring buffer. The Gram matrix of the dr gains one row a step; it is
-    scaled to a unit diagonal and `regularisation` is added there (None: 20 machine epsilons of the dtype).
-
-    Safeguard: a point whose residual exceeds `growth` times the least one since the last restart is rejected: that
-    sample forgets its history and goes on from the point before, with a damped step. Growth below that is allowed,
-    so a map on which Picard diverges can still be solved.
-
-    Raises ValueError for history < 1, damping outside (0, 1], regularisation < 0 or growth <= 1.
+    The last `history` differences live in ring buffers of constant size; slots not in use hold zeros and get c = 0.
     """
 
     history: int = 10
     damping: float = 1.0
-    regularisation: float | None = None
     growth: float = 10.0
     _patience = 100
 
     def __post_init__(self):
-        _check_secant(self)
+        _require(_is_int(self.history), "history", self.history, "an int", TypeError)
+        _require(self.history >= 1, "history", self.history, "at least 1")
+        for name in ("damping", "growth"):
+            _require(_is_real(getattr(self, name)), name, getattr(self, name), "a number", TypeError)
+        _require(0 < self.damping <= 1, "damping", self.damping, "in (0, 1]")
+        _require(self.growth > 1, "growth", self.growth, "above 1")
+
+    def _start(self, y):
+        batch, n, m = *y.shape, self.history
+        state = SimpleNamespace(
+            t=-1, waits=_waits(y), ready=None, stuck=None, best=None, z=None, y=None,
+            dz=y.new_zeros(batch, m, n),
+            system=torch.eye(m, dtype=y.dtype, device=y.device).repeat(batch, 1, 1),  # for c
+            rejected=None, since=None, valid=None, born=torch.full((m,), -1, device=y.device),
+        )  # fmt: skip
+        state.dz_rows, state.rows, state.columns = state.dz.unbind(1), state.system.unbind(1), state.system.unbind(2)
+        return state
+
+    def _step(self, state, y, g, r, norm):
+        state.t += 1
+        y, r, bad = self._safeguard(state, y, r, norm)
+        z = g if bad is None and self.damping == 1 else torch.add(y, r, alpha=self.damping)
+        before, state.z = state.z, z
+        if state.t == 0:
+            self._remember(state, None, y, r)
+            return z
+        slot = (state.t - 1) % self.history
+        torch.sub(z, before, out=state.dz_rows[slot])
+        if state.rejected is not None:
+            state.born[slot] = state.t
+            state.valid = (state.born > state.since.unsqueeze(1)).to(y)  # (B, history)
+        self._remember(state, slot, y, r)
+        c = torch.linalg.solve_ex(state.system, self._extend(state, slot))[0].nan_to_num_(0.0, 0.0, 0.0)  # singular: Picard
+        ahead = torch.baddbmm(z.unsqueeze(1), c.unsqueeze(1), state.dz, alpha=-1).squeeze(1)
+        if bad is not None:
+            short = torch.addcmul(y, (self.damping * 0.5**state.rejected).unsqueeze(1), r)
+            ahead = torch.where(bad.unsqueeze(1), short, ahead)
+        return ahead
+
+    def _safeguard(self, state, y, r, norm) -> tuple[Tensor, Tensor, Tensor | None]:
+        """y and r (B, n) of the point to go on from, and which samples had theirs rejected (None: surely none).
+
+        A rejected sample goes back to its best point, with an empty history (`valid`) and a step of damping / 2^k at
+        its k-th rejection in a row; a new least residual ends the row. Without rejections the host finds that out
+        (where asking is cheap) and nothing more is computed.
+        """
+        if state.t == 0:
+            state.best = (y, r, norm)
+            if not state.waits:
+                state.rejected, state.since = torch.zeros_like(norm), torch.full_like(norm, -1)
+            return y, r, None
+        best_y, best_r, least = state.best
+        change = norm / least
+        if state.waits:
+            low, high = (v.item() for v in torch.aminmax(change))  # NaN if any is
+            calm, all_better, none_better = high <= self.growth, high < 1, low >= 1
+        else:
+            calm = all_better = none_better = False
+        bad = None
+        if not calm:
+            bad = ~(change <= self.growth)
+            if state.rejected is None:
+                state.rejected, state.since = torch.zeros_like(norm), torch.full_like(norm, -1)
+            state.rejected = state.rejected + bad.to(norm)
+            state.since = torch.where(bad, state.t, state.since)
+            y = torch.where(bad.unsqueeze(1), best_y, y)
+            r = torch.where(bad.unsqueeze(1), best_r, r)
+            state.system.copy_(torch.where(bad[:, None, None], torch.eye(self.history).to(norm), state.system))
+        if all_better:
+            state.best = (y, r, norm)
+        elif not none_better:
+            better = change < 1
+            choose = better.unsqueeze(1)
+            state.best = (torch.where(choose, y, best_y), torch.where(choose, r, best_r), torch.where(better, norm, least))
+        if state.rejected is not None and not none_better:
+            state.rejected = torch.where(change < 1, 0.0, state.rejected)
+        return y, r, bad
+
+    def _remember(self, state, slot: int | None, y: Tensor, r: Tensor) -> None:
+        """Write the newest difference into `slot` (None: the first point, there is none yet)."""
+        raise NotImplementedError
+
+    def _extend(self, state, slot: int) -> Tensor:
+        """Write the row and column of `slot` into state.system; returns the right-hand side (B, history)."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anderson(_Secant):
+    """Anderson acceleration (type II), safeguarded.
+
+    y_{t+1} = y_t + b r_t - sum_j c_j (dy_j + b dr_j),   c = argmin |r_t - sum_j c_j dr_j|^2,   b = damping,
+    with the last `history` differences dy, dr. The Gram matrix of the dr gains one row a step; `regularisation` times
+    its diagonal is added (None: 20 machine epsilons of the dtype).
+
+    Safeguard: a point with a residual above `growth` times the least so far (or NaN) is rejected: that sample forgets
+    its history and goes on from its best point with a shorter step. Growth below that is allowed, so a map on which
+    Picard diverges can still be solved.
+
+    Raises TypeError or ValueError for history < 1, damping outside (0, 1], regularisation < 0 or growth <= 1.
+    """
+
+    regularisation: float | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
         if self.regularisation is not None:
             _require(_is_real(self.regularisation), "regularisation", self.regularisation, "a number or None", TypeError)
             _require(self.regularisation >= 0, "regularisation", self.regularisation, "at least 0")
 
     def _start(self, y):
-        batch, n = y.shape
-        state = _start_secant(self, y)
-        state.dr = y.new_zeros(batch, self.history + 1, n)  # the last row holds r_t, so one product gives Gram row and rhs
-        state.grams = (y.new_zeros(batch, self.history, self.history),)
+        state = super()._start(y)
+        m = self.history
+        state.dr = y.new_zeros(len(y), m + 1, y.shape[1])  # the last row holds r_t
+        state.dr_rows = state.dr.unbind(1)
+        state.pairs = [state.dr[:, slot :: m - slot].mT for slot in range(m)]  # rows `slot` and r_t as one factor
         state.ridge = 20 * torch.finfo(y.dtype).eps if self.regularisation is None else self.regularisation
         return state
 
-    def _step(self, state, y, g, r, norm):
-        y, r, z = _safeguard(self, state, y, g, r, norm)
-        slot = _slot(self, state, z)
-        if slot is None:
-            state.dr[:, -1] = r
-            return z
-        m = self.history
-        torch.sub(r, state.dr[:, m], out=state.dr[:, slot])
-        state.dr[:, m] = r
-        products = torch.bmm(state.dr, state.dr[:, slot :: m - slot].mT)[:, :m]  # (B, m, 2): dr_j . dr_slot, dr_j . r
+    def _remember(self, state, slot, y, r):
+        if slot is not None:
+            torch.sub(r, state.dr_rows[-1], out=state.dr_rows[slot])
+        state.dr_rows[-1].copy_(r)
+
+    def _extend(self, state, slot):
+        products = torch.bmm(state.dr, state.pairs[slot]).narrow(1, 0, self.history)  # (B, m, 2): dr_j . dr_slot, dr_j . r
         if state.valid is not None:
-            products = products * state.valid[:, :, None]
-        gram = state.grams[0]
-        gram[:, slot] = products[:, :, 0]
-        gram[:, :, slot] = products[:, :, 0]
-        scale = gram.diagonal(dim1=1, dim2=2).clamp_min(torch.finfo(y.dtype).tiny).rsqrt()  # (B, m)
-        unit = gram * scale[:, :, None] * scale[:, None, :]
-        unit.diagonal(dim1=1, dim2=2).add_(state.ridge)
-        c = torch.linalg.solve_ex(unit, products[:, :, 1] * scale)[0] * scale
-        return torch.baddbmm(z[:, None], c[:, None], state.dz, alpha=-1)[:, 0]
+            products = products * state.valid.unsqueeze(2)
+        row, rhs = products.unbind(2)
+        state.rows[slot].copy_(row)
+        state.columns[slot].copy_(row)
+        # + tiny: a repeated point has dr = 0 and must get c = 0
+        state.rows[slot].select(1, slot).mul_(1 + state.ridge).add_(torch.finfo(row.dtype).tiny)
+        return rhs
 
 
 @dataclass(frozen=True, kw_only=True)
-class Broyden(Method):
+class Broyden(_Secant):
     """Broyden's (good) method for r(y) = G(y, x) - y = 0 with limited memory, safeguarded as `Anderson` is.
 
-    y_{t+1} = y_t + b r_t - sum_j c_j (dy_j + b dr_j),   (S'R + L(S'S) / b) c = S' r_t,
+    y_{t+1} = y_t + b r_t - sum_j c_j (dy_j + b dr_j),   (S'R + L(S'S) / b) c = S' r_t,   b = damping:
     the compact form of the inverse update from -b I by the last `history` pairs (columns of S = dy, R = dr), where L
-    keeps the strictly lower triangle in order of age. One new row and column a step. Where that small system is
-    singular the sample takes a damped Picard step.
+    keeps the strictly lower triangle in order of age. One row and column a step: against older pairs j the new row
+    dy . dr_j + dy . dy_j / b is dy . dz_j / b.
 
-    Raises ValueError for history < 1, damping outside (0, 1] or growth <= 1.
+    Raises TypeError or ValueError for history < 1, damping outside (0, 1] or growth <= 1.
     """
-
-    history: int = 10
-    damping: float = 1.0
-    growth: float = 10.0
-    _patience = 100
-
-    def __post_init__(self):
-        _check_secant(self)
 
     def _start(self, y):
-        m = self.history
-        state = _start_secant(self, y)
-        state.dy = y.new_zeros(len(y), m + 1, y.shape[1])  # the last row holds r_t
-        state.grams = (y.new_zeros(len(y), m, m), y.new_zeros(len(y), m, m))  # dy_i . dr_j and dy_i . dy_j
-        age = (torch.arange(m)[None] - torch.arange(m)[:, None] - 1) % m  # age[s, i]: rank of slot i when s is newest
-        state.later = (age[:, :, None] > age[:, None, :]).to(y)
-        state.y = state.rhs = None
+        state = super()._start(y)
+        state.dy = y.new_zeros(len(y), self.history + 2, y.shape[1])  # the last rows hold r_t and dr_t
+        state.dy_rows, state.ends = state.dy.unbind(1), state.dy[:, -2:].mT
         return state
 
-    def _step(self, state, y, g, r, norm):
-        m, before = self.history, state.dy[:, -1]
-        y, r, z = _safeguard(self, state, y, g, r, norm)
-        slot = _slot(self, state, z)
-        if slot is None:
-            before.copy_(r)
-            state.y, state.rhs = y, y.new_zeros(len(y), m)
-            return z
-        new = state.dy[:, slot]
-        torch.sub(y, state.y, out=new)
+    def _remember(self, state, slot, y, r):
+        if slot is not None:
+            torch.sub(y, state.y, out=state.dy_rows[slot])
+            torch.sub(r, state.dy_rows[-2], out=state.dy_rows[-1])
+        state.dy_rows[-2].copy_(r)
         state.y = y
-        state.rhs[:, slot] = torch.linalg.vecdot(new, before)  # now dy_j . r_{t-1} for every j
-        before.copy_(r)
-        products = torch.bmm(state.dy, state.dy[:, slot :: m - slot].mT)[:, :m]  # (B, m, 2): dy_j . dy_slot, dy_j . r
-        beta = self.damping if state.beta is None else state.beta[:, None]
-        row = (torch.bmm(state.dz, new[:, :, None])[:, :, 0] - products[:, :, 0]) / beta  # dy_slot . dr_j
-        column = products[:, :, 1] - state.rhs  # dy_j . dr_slot
+
+    def _extend(self, state, slot):
+        row = torch.bmm(state.dz, state.dy_rows[slot].unsqueeze(2)).squeeze(2)  # (B, m): dz_j . dy_slot
+        products = torch.bmm(state.dy, state.ends).narrow(1, 0, self.history)  # (B, m, 2): dy_j . r, dy_j . dr_slot
+        if self.damping != 1:
+            products = products * self.damping
         if state.valid is not None:
-            products, row, column = products * state.valid[:, :, None], row * state.valid, column * state.valid
-        rhs = state.rhs = products[:, :, 1].clone()
-        cross, own = state.grams
-        cross[:, slot], cross[:, :, slot] = row, column
-        own[:, slot], own[:, :, slot] = products[:, :, 0], products[:, :, 0]
-        system = cross + own * state.later[slot] / (beta if state.beta is None else beta[:, :, None])
-        size = own.diagonal(dim1=1, dim2=2)
-        system.diagonal(dim1=1, dim2=2).add_((size == 0).to(size))  # empty slots
-        scale = torch.where(size == 0, 1.0, size).rsqrt()
-        system = system * scale[:, :, None] * scale[:, None, :]
-        c = torch.linalg.solve_ex(system, rhs * scale)[0] * scale
-        c = torch.where(torch.isfinite(c).all(dim=1, keepdim=True), c, 0.0)
-        return torch.baddbmm(z[:, None], c[:, None], state.dz, alpha=-1)[:, 0]
+            row, products = row * state.valid, products * state.valid.unsqueeze(2)
+        rhs, column = products.unbind(2)
+        state.rows[slot].copy_(row)
+        state.columns[slot].copy_(column)
+        if state.valid is not None:  # an empty slot: c = 0
+            state.rows[slot].select(1, slot).add_(1 - state.valid.select(1, slot))
+        return rhs
 
 
-def _check_secant(method) -> None:
-    _require(_is_int(method.history), "history", method.history, "an int", TypeError)
-    _require(method.history >= 1, "history", method.history, "at least 1")
-    for name in ("damping", "growth"):
-        _require(_is_real(getattr(method, name)), name, getattr(method, name), "a number", TypeError)
-    _require(0 < method.damping <= 1, "damping", method.damping, "in (0, 1]")
-    _require(method.growth > 1, "growth", method.growth, "above 1")
+@dataclass(frozen=True, kw_only=True)
+class NewtonKrylov(Method):
+    """Newton's method on r(y) = G(y, x) - y: (1 - dG/dy) d = r by matrix-free GMRES, then y <- y + s d, backtracking.
 
+    krylov      largest Krylov space (no restarts: a step that GMRES did not finish is taken if it reduces |r|)
+    forcing     GMRES stops at a linear residual of forcing * |r|
+    backtracks  s = 1, 1/2, 1/4, ... at most so many halvings until |r| falls by a factor 1 - 1e-4 s; then STAGNATED
+    continuation, path  solve path(x, s) for each s of the tuple in turn, each from the one before (paper, section 4:
+                from easy forcing to the hard one). path gets x and s, a (B,) tensor with each sample's current value;
+                path(x, last) must be x. The stages before the last end at relative residual stage_tol.
 
-def _start_secant(method, y: Tensor) -> SimpleNamespace:
-    batch, n = y.shape
-    return SimpleNamespace(
-        ready=None, stuck=None,
-        t=-1,
-        waits=_waits(y),
-        dz=y.new_zeros(batch, method.history, n),
-        z=None, best=None, beta=None, rejected=None, since=None, valid=None,
-        born=torch.full((method.history,), -1, device=y.device),
-    )  # fmt: skip
-
-
-def _safeguard(method, state, y, g, r, norm):
-    """Reject a point whose residual grew too much; returns y, r and z = y + beta r, each (B, n), of the point to go on from.
-
-    A rejected sample goes back to its best point with an empty history (`valid`) and half the beta; a new least
-    residual doubles its beta again, up to `damping`. Until the first rejection beta = damping and none of this costs.
+    Each jvp is an evaluation (it computes G(y, x) beside dG/dy v), counts as one in steps and max_steps, and its entry in
+    the residuals is that of its y. The jvp runs in forward mode; where G has an operation without one, through two
+    backward passes. With tol=None the iterate returned may be one whose line search is unfinished.
+    Raises TypeError or ValueError for settings that cannot be right, and for one of continuation and path alone.
     """
-    state.t += 1
-    if state.t == 0:
-        state.best = (y, r, norm)
-    best_y, best_r, least = state.best
-    bad = ~(norm <= method.growth * least)  # also NaN
-    better = norm < least
-    any_bad = not state.waits or bool(bad.any())
-    if state.beta is None and any_bad:
-        state.beta, state.since = torch.full_like(norm, method.damping), torch.full_like(norm, -1)
-        state.rejected = torch.zeros_like(norm)
-    if state.beta is None:
-        z = g if method.damping == 1 else torch.add(y, r, alpha=method.damping)
-    else:
-        beta = torch.where(better, (2 * state.beta).clamp_max(method.damping), state.beta)
-        state.beta = torch.where(bad, 0.5 * beta, beta)
-        state.rejected = torch.where(bad, state.rejected + 1, torch.where(better, 0.0, state.rejected))
-        if any_bad and state.t > 0:
-            y = torch.where(bad[:, None], best_y, y)
-            r = torch.where(bad[:, None], best_r, r)
-            state.since = torch.where(bad, state.t, state.since)
-            for gram in state.grams:
-                gram.masked_fill_(bad[:, None, None], 0.0)
-        z = torch.addcmul(y, state.beta[:, None], r)
-    if not state.waits or bool(better.any()):
-        all_better = state.waits and bool(better.all())
-        choose = lambda new, old: new if all_better else torch.where(better[:, None], new, old)
-        state.best = (choose(y, best_y), choose(r, best_r), torch.minimum(norm, least))
-    return y, r, z
+
+    krylov: int = 30
+    forcing: float = 0.05
+    backtracks: int = 10
+    continuation: tuple[float, ...] = ()
+    path: Callable[[Any, Tensor], Any] | None = None
+    stage_tol: float = 1e-2
+    _patience = None
+
+    def __post_init__(self):
+        for name in ("krylov", "backtracks"):
+            _require(_is_int(getattr(self, name)), name, getattr(self, name), "an int", TypeError)
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        for name in ("forcing", "stage_tol"):
+            _require(_is_real(getattr(self, name)), name, getattr(self, name), "a number", TypeError)
+            _require(0 < getattr(self, name) < 1, name, getattr(self, name), "in (0, 1)")
+        real = isinstance(self.continuation, tuple) and all(_is_real(s) for s in self.continuation)
+        _require(real, "continuation", self.continuation, "a tuple of numbers", TypeError)
+        _require(self.path is None or callable(self.path), "path", self.path, "callable or None", TypeError)
+        together = bool(self.continuation) == (self.path is not None)
+        _require(together, "continuation and path", (self.continuation, self.path), "given together or not at all")
+
+    def _start(self, y):
+        batch, n = y.shape
+        m = min(self.krylov, n)
+        empty = torch.diag(y.new_ones(m), -1)[:, :m].contiguous()  # Hessenberg (m + 1, m); unused columns do no harm
+        zeros = y.new_zeros(batch)
+        state = SimpleNamespace(
+            rejected=zeros, waits=_waits(y), empty=empty, krylov=m,
+            phase=torch.full((batch,), _BASE, device=y.device),
+            stage=torch.zeros(batch, dtype=torch.long, device=y.device),
+            base=y, norm=zeros, direction=torch.zeros_like(y), length=zeros + 1, tries=zeros,
+            basis=y.new_zeros(batch, m + 1, n), hessenberg=empty.repeat(batch, 1, 1),
+            column=torch.zeros(batch, dtype=torch.long, device=y.device),
+            tangent=None, two_backwards=False, checked=not self.continuation,
+            stages=y.new_tensor(self.continuation), sample=torch.arange(batch, device=y.device),
+            stuck=torch.zeros(batch, dtype=torch.bool, device=y.device), ready=None,
+        )  # fmt: skip
+        if self.continuation:
+            state.ready = state.stage == len(self.continuation) - 1
+        return state
+
+    def _evaluate(self, G, state, y, x):
+        if self.continuation:
+            if not state.checked:
+                _check_path(self, x, y)
+                state.checked = True
+            x = self.path(x, state.stages[state.stage])
+        if state.waits and not bool((state.phase == _KRYLOV).any()):
+            return G(y, x)
+        v = state.basis[state.sample, state.column].reshape(y.shape)
+        g, state.tangent, state.two_backwards = _tangent(lambda y: G(y, x), y, v, state.two_backwards)
+        return g
+
+    def _step(self, state, y, g, r, norm):
+        image = vector_norm(g, dim=1)
+        krylov, trial = state.phase == _KRYLOV, state.phase == _TRIAL
+        falls = norm <= (1 - 1e-4 * state.length) * state.norm  # False for NaN
+        accepted = (state.phase == _BASE) | (trial & falls)
+        phase = state.phase
+        # a trial that failed: half the step
+        failed = trial & ~falls
+        state.length = torch.where(failed, 0.5 * state.length, state.length)
+        state.tries = torch.where(failed, state.tries + 1, state.tries)
+        # a Krylov step; the last one makes a direction and the first trial
+        if not state.waits or bool(krylov.any()):
+            solved = self._arnoldi(state, krylov)
+            phase = torch.where(solved, _TRIAL, phase)
+            state.length = torch.where(solved, 1.0, state.length)
+            state.tries = torch.where(solved, 0.0, state.tries)
+        # a new base: go on to the next stage or start its Krylov space
+        state.base = torch.where(accepted[:, None], y, state.base)
+        state.norm = torch.where(accepted, norm, state.norm)
+        if self.continuation:
+            onward = accepted & ~state.ready & (norm <= self.stage_tol * image)
+            state.stage = state.stage + onward.long()
+            state.ready = state.stage == len(self.continuation) - 1
+            phase = torch.where(accepted, torch.where(onward, _BASE, _KRYLOV), phase)
+        else:
+            phase = torch.where(accepted, _KRYLOV, phase)
+        fresh = accepted[:, None, None]
+        state.basis.masked_fill_(fresh, 0.0)
+        first = r / torch.where(norm > 0, norm, 1.0)[:, None]
+        state.basis[:, 0] = torch.where(accepted[:, None], first, state.basis[:, 0])
+        state.hessenberg = torch.where(fresh, state.empty, state.hessenberg)
+        state.column = torch.where(accepted, 0, state.column)
+        # give up: back to the base
+        state.stuck = state.tries > self.backtracks
+        state.phase = torch.where(state.stuck, _BASE, phase)
+        ahead = state.base + state.length[:, None] * state.direction
+        return torch.where((state.phase == _TRIAL)[:, None], ahead, state.base)
+
+    def _arnoldi(self, state, active) -> Tensor:
+        """One more column for the `active` samples; returns (B,) which of them have their direction now."""
+        m, basis, column = state.krylov, state.basis, state.column.clamp_max(state.krylov - 1)
+        w = basis[state.sample, column] - state.tangent.reshape(state.base.shape)  # (1 - dG/dy) v
+        entries = w.new_zeros(len(w), m + 1)
+        for _ in range(2):  # orthogonal to rounding
+            h = torch.bmm(basis, w[:, :, None])
+            w = w - torch.bmm(basis.mT, h)[:, :, 0]
+            entries = entries + h[:, :, 0]
+        size = vector_norm(w, dim=1)
+        entries[state.sample, column + 1] = size
+        kept = state.hessenberg[state.sample, :, column]
+        state.hessenberg[state.sample, :, column] = torch.where(active[:, None], entries, kept)
+        following = torch.where(size[:, None] > 0, w / size[:, None], 0.0)
+        kept = basis[state.sample, column + 1]
+        basis[state.sample, column + 1] = torch.where(active[:, None], following, kept)
+        rhs = torch.zeros_like(entries)
+        rhs[:, 0] = state.norm
+        q, triangle = torch.linalg.qr(state.hessenberg)
+        c = torch.linalg.solve_triangular(triangle, q.mT @ rhs[:, :, None], upper=True)  # (B, m, 1)
+        left = vector_norm(rhs - (state.hessenberg @ c)[:, :, 0], dim=1)
+        solved = active & ((left <= self.forcing * state.norm) | (column + 1 == m) | (size == 0))
+        direction = torch.bmm(basis[:, :m].mT, c)[:, :, 0]
+        state.direction = torch.where(solved[:, None], direction, state.direction)
+        state.column = torch.where(active, column + 1, state.column)
+        return solved
 
 
-def _slot(method, state, z):
-    """Write z_t - z_{t-1} into the ring; returns the slot, None at the first step."""
-    if state.t == 0:
-        state.z = z
-        return None
-    slot = (state.t - 1) % method.history
-    torch.sub(z, state.z, out=state.dz[:, slot])
-    state.z = z
-    if state.beta is not None:
-        state.born[slot] = state.t
-        state.valid = (state.born > state.since[:, None]).to(z.dtype)
-    return slot
+_BASE, _KRYLOV, _TRIAL = range(3)  # what a sample's next evaluation is for, in NewtonKrylov
+
+
+def pushforward(f: Callable, y: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """(f(y), f'(y) v) in forward mode: one evaluation, no graph kept."""
+    with torch.no_grad(), forward_ad.dual_level():
+        with warnings.catch_warnings():  # torch's own, when forward mode is first used
+            warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)
+            dual = forward_ad.make_dual(y, v)
+        value, tangent = forward_ad.unpack_dual(f(dual))
+        return value, torch.zeros_like(value) if tangent is None else tangent
+
+
+def _tangent(f: Callable, y: Tensor, v: Tensor, two_backwards: bool) -> tuple[Tensor, Tensor, bool]:
+    """(f(y), f'(y) v, whether that took two backward passes)."""
+    if not two_backwards:
+        try:
+            return *pushforward(f, y, v), False
+        except (NotImplementedError, RuntimeError):  # an operation of f has no forward mode
+            pass
+    with torch.enable_grad():
+        point = y.detach().requires_grad_()
+        value = f(point)
+        probe = torch.zeros_like(value, requires_grad=True)
+        (pulled,) = torch.autograd.grad(value, point, probe, create_graph=True, materialize_grads=True)
+    if not pulled.requires_grad:
+        return value.detach(), torch.zeros_like(y), True
+    return value.detach(), torch.autograd.grad(pulled, probe, v, materialize_grads=True)[0], True
+
+
+def _check_path(method: NewtonKrylov, x: Any, y: Tensor) -> None:
+    last = method.path(x, y.new_full((len(y),), method.continuation[-1]))
+    if isinstance(x, Tensor) and not (isinstance(last, Tensor) and last.shape == x.shape and torch.allclose(last, x)):
+        raise ValueError(f"path(x, {method.continuation[-1]!r}) must be x: the last stage of continuation is the problem itself")
 
 
 def _waits(y: Tensor) -> bool:
@@ -431,80 +603,82 @@ def _image(g: Any, y: Tensor) -> Tensor:
 
 
 def _iterate(G, y0, x, method, max_steps, tol) -> Solution:
-    """The loop of every method. No host synchronisation per step: the host looks every SYNC_EVERY steps, if tol asks."""
+    """The loop of every method.
+
+    No host synchronisation per step on a GPU: the host looks every SYNC_EVERY steps, and only if tol asks. On a CPU,
+    where looking is cheap, it looks each step and skips what has nothing to do.
+    """
     shape, batch = y0.shape, y0.shape[0]
     y = y0.reshape(batch, -1)  # (B, n)
     waits = _waits(y)
     state = method._start(y)
-    size = y.new_full((2, max_steps, batch), torch.nan)  # |r| and |G(y)| of each evaluation
-    out = torch.zeros(max_steps, batch, dtype=torch.bool, device=y.device)  # left for good
-    met = torch.zeros(max_steps, batch, dtype=torch.bool, device=y.device)  # passed the stop test
+    norms, images = y.new_full((2, max_steps, batch), torch.nan).unbind(0)  # |r| and |G(y)| of each evaluation
+    norm_rows, image_rows = norms.unbind(0), images.unbind(0)
+    met, out = torch.zeros(2, max_steps, batch, dtype=torch.bool, device=y.device).unbind(0)  # passed; left for good
     alive = torch.ones(batch, dtype=torch.bool, device=y.device)
     stuck_at = torch.full((batch,), max_steps, device=y.device)
-    limit = y.new_tensor(torch.inf)
-    count = 0
+    frozen = False
     for k in range(max_steps):
         g = _image(method._evaluate(G, state, y.view(shape), x), y0).reshape(batch, -1)
         r = g - y
-        norm, image = vector_norm(r.detach(), dim=1), vector_norm(g.detach(), dim=1)
-        size[0, k], size[1, k] = norm, image
-        count = k + 1
+        norm, image = norm_rows[k], image_rows[k]
+        vector_norm(r.detach(), dim=1, out=norm)
+        vector_norm(g.detach(), dim=1, out=image)
         if k == 0:
             limit = (DIVERGED_AT * torch.maximum(norm, image)).clamp_max(torch.finfo(y.dtype).max)
         going = norm <= limit  # False for NaN
-        if k > 0 and state.rejected is not None:
-            going |= state.rejected < REJECTIONS
-        torch.logical_not(going, out=out[k])
         if tol is not None:
-            torch.le(norm, tol * image, out=met[k])
-            if state.ready is not None:
-                met[k] &= state.ready
-            going &= ~met[k]
-        alive &= going
+            going &= norm > tol * image
+        if frozen or not waits or not bool(going.all()):
+            frozen = True
+            if tol is not None:
+                passed = norm <= tol * image
+                met[k] = passed if state.ready is None else passed & state.ready
+            left = ~(norm <= limit)
+            out[k] = left if k == 0 or state.rejected is None else left & (state.rejected >= REJECTIONS)
+            alive &= ~(met[k] | out[k])
         if tol is not None:
-            stuck = _stuck(method, state, size, count)
+            stuck = _stuck(method, state, norms, images, k + 1)
             if stuck is not None:
                 stuck_at = torch.where(alive & stuck, k, stuck_at)
                 alive &= ~stuck
-            if (waits or count % SYNC_EVERY == 0) and not bool(alive.any()):
+                frozen = True
+            if frozen and (waits or (k + 1) % SYNC_EVERY == 0) and not bool(alive.any()):
                 break
         ahead = method._step(state, y, g, r, norm)
-        y = ahead if waits and bool(alive.all()) else torch.where(alive[:, None], ahead, y)
-    return _conclude(y.view(shape), size[:, :count], met[:count], out[:count], stuck_at, tol)
+        y = torch.where(alive.unsqueeze(1), ahead, y) if frozen else ahead
+    return _conclude(y.view(shape), norms[: k + 1], images[: k + 1], met[: k + 1], out[: k + 1], stuck_at, tol)
 
 
-def _stuck(method, state, size, count) -> Tensor | None:
+def _stuck(method, state, norms, images, count) -> Tensor | None:
     """(B,) bool: which samples stagnate; None when it is not the time to look."""
     if method._patience is None:
         return state.stuck
-    if count < STAGNATION_EVERY or count % STAGNATION_EVERY:
+    if count <= STAGNATION_EVERY or count % STAGNATION_EVERY:
         return None
-    relative = size[0, :count] / size[1, :count]  # (count, B)
+    relative = norms[:count] / images[:count]  # (count, B)
     best = relative.amin(dim=0)
     floor = 100 * torch.finfo(relative.dtype).eps
-    before = relative[: -STAGNATION_EVERY].amin(dim=0) if count > STAGNATION_EVERY else torch.full_like(best, torch.inf)
-    stuck = (best < floor) & (best > 0.5 * before)
+    stuck = (best < floor) & (best > 0.5 * relative[:-STAGNATION_EVERY].amin(dim=0))
     if count > method._patience:
         stuck |= best > (1 - STAGNATED_BELOW) * relative[: -method._patience].amin(dim=0)
     return stuck
 
 
-def _conclude(y, size, met, out, stuck_at, tol) -> Solution:
-    norm, image = size  # (K, B)
-    count = len(norm)
-    index = torch.arange(count, device=y.device)[:, None]
+def _conclude(y, norms, images, met, out, stuck_at, tol) -> Solution:
+    index = torch.arange(len(norms), device=y.device)[:, None]  # (K, 1)
     ended = met | out | (index == stuck_at)
-    last = torch.where(ended, index, count - 1).amin(dim=0)  # (B,) the evaluation each sample ended with
-    pick = lambda history: history.gather(0, last[None])[0]
-    default = Status.SUCCESS if tol is None else Status.BUDGET_SPENT
-    status = torch.full_like(last, default, dtype=torch.int8)
-    status[last == stuck_at] = Status.STAGNATED
-    status[pick(out)] = Status.DIVERGED
-    status[pick(out & norm.isnan())] = Status.NAN
-    status[pick(met)] = Status.SUCCESS
-    # an iterate that was never evaluated may still be broken
-    status[~torch.isfinite(y.detach()).flatten(1).all(dim=1) if y.dim() > 1 else ~torch.isfinite(y.detach())] = Status.NAN
-    residuals = torch.where(index <= last, norm / image, torch.nan)
-    residuals = torch.where((index <= last) & (norm == 0), 0.0, residuals)  # 0 / 0 at a fixed point y = 0
-    residuals = torch.where((index <= last) & residuals.isnan(), torch.inf, residuals)  # an evaluation that met NaN
-    return Solution(y=y, status=status, steps=last + 1, residuals=residuals.T[:, : int(last.max()) + 1].contiguous())
+    last = torch.where(ended, index, len(norms) - 1).amin(dim=0)  # (B,) the evaluation each sample ended with
+    at_last = lambda history: history.gather(0, last[None])[0]
+    status = torch.full_like(last, Status.SUCCESS if tol is None else Status.BUDGET_SPENT, dtype=torch.int8)
+    status = status.masked_fill(last == stuck_at, Status.STAGNATED)
+    status = status.masked_fill(at_last(out), Status.DIVERGED)
+    status = status.masked_fill(at_last(out & norms.isnan()), Status.NAN)
+    status = status.masked_fill(at_last(met), Status.SUCCESS)
+    finite = torch.isfinite(y.detach()).reshape(len(y), -1).all(dim=1)  # an iterate not yet evaluated may be broken
+    status = status.masked_fill(~finite, Status.NAN)
+    residuals = norms / images
+    residuals = residuals.masked_fill(norms == 0, 0.0)  # 0 / 0 at a fixed point y = 0
+    residuals = residuals.masked_fill(residuals.isnan(), torch.inf)  # an evaluation that met NaN
+    residuals = residuals.masked_fill(index > last, torch.nan)
+    return Solution(y=y, status=status, steps=last + 1, residuals=residuals[: int(last.max()) + 1].T.contiguous())

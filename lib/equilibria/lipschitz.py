@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
+
+from .fixed_point import pushforward
 
 __all__ = ["difference_ratio", "local", "NotConverged"]
 
@@ -107,13 +108,6 @@ def linearise(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Callable, Calla
         return torch.autograd.grad(pulled, probe, v, retain_graph=True, materialize_grads=True)[0]
 
     return jvp, vjp
-
-
-def pushforward(f: Callable[[Tensor], Tensor], x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """(f(x), J v) in forward mode: one evaluation, no graph kept."""
-    with torch.no_grad(), forward_ad.dual_level():
-        value, tangent = forward_ad.unpack_dual(f(forward_ad.make_dual(x, v)))
-        return value, torch.zeros_like(value) if tangent is None else tangent
 
 
 def largest_singular_value(jvp: Callable, vjp: Callable, like: Tensor, *, max_steps: int, tol: float) -> tuple[Tensor, Tensor]:
