@@ -1,6 +1,7 @@
 """Linear programs: the named trainings of Table 1, and what notebook 04 measures (paper section 5.3; PAPER.md section 5).
 
-Names: `explicit-W` and `implicit-W` with embedding W = 4, 8, 16, 32, each with any seed; one test set for all.
+Names: `explicit-W` and `implicit-W` with embedding W = 4, 8, 16, 32, each with any seed; one test set for all. `unrolled-8`
+is the trap shown on purpose: the implicit network trained by plain unrolling, 3 and then 6 iterations from y = 0.
 The profile `paper` has the paper's 2 500 training and 1 000 test programs, `quick` a tenth for trying the machinery out.
 
 How the implicit models are trained, so that an equilibrium is there to be iterated to (path independence, Anil et al. 2022):
@@ -23,20 +24,27 @@ from equilibria.problems import linear_programs
 from equilibria.problems.linear_programs import LinearPrograms
 from equilibria.project import data_folder
 
-__all__ = ["WIDTHS", "data", "new", "load", "names", "train", "implicit_loss", "relative_error", "trajectory", "along_t",
+__all__ = ["WIDTHS", "data", "new", "load", "names", "seeds", "train", "implicit_loss", "unrolled_loss", "relative_error", "trajectory", "along_t",
            "perturbed_along_t"]
 
 WIDTHS = (4, 8, 16, 32)
 _SEED_OF_TRAINING, _SEED_OF_TEST = 0, 1  # of the programs; a model's own seed moves its start and its batches
 _SIZES = {"paper": (2500, 1000), "quick": (250, 100)}
-_STEPS = {"explicit": dict.fromkeys(WIDTHS, 6000), "implicit": {4: 5000, 8: 5000, 16: 5000, 32: 3500}}
+_STEPS = {"explicit": dict.fromkeys(WIDTHS, 6000), "unrolled": {8: 3000},
+          "implicit": {4: 5000, 8: 5000, 16: 5000, 32: 3500}}
 _FREE, _GRADED = 16, 4  # iterations without gradient: 0 to _FREE; with: _GRADED
 _PENALTY = 1.0  # weight of |y_T - y_{T-1}| / (|y*| + 1) beside the error
 
 
 def names(profile: str) -> list[str]:
     """The models that can be trained; the same in every profile."""
-    return [f"{kind}-{width}" for kind in ("explicit", "implicit") for width in WIDTHS]
+    return [f"{kind}-{width}" for kind in ("explicit", "implicit") for width in WIDTHS] + ["unrolled-8"]
+
+
+def seeds(name: str, *, profile: str = "paper") -> list[int]:
+    """The seeds whose finished training is at hand."""
+    cards = _stem(name, profile, 0).parent.glob(f"{name}-seed*.json")
+    return sorted(int(card.stem.rpartition("seed")[2]) for card in cards)
 
 
 def data(profile: str, *, progress: bool = True) -> tuple[LinearPrograms, LinearPrograms]:
@@ -55,7 +63,7 @@ def new(name: str, *, seed: int = 0) -> ExplicitGNN | ImplicitGNN:
     """An untrained model by name, e.g. "implicit-8"."""
     kind, width = name.split("-")
     torch.manual_seed(seed)
-    return {"explicit": ExplicitGNN, "implicit": ImplicitGNN}[kind](int(width))
+    return (ExplicitGNN if kind == "explicit" else ImplicitGNN)(int(width))
 
 
 def _stem(name: str, profile: str, seed: int) -> Path:
@@ -87,6 +95,12 @@ def implicit_loss(model: ImplicitGNN, x: Graph, label: Tensor, generator: torch.
     return torch.stack(errors).mean() + _PENALTY * moved.mean()
 
 
+def unrolled_loss(model: ImplicitGNN, x: Graph, label: Tensor, *, depth: int) -> Tensor:
+    """Error of y_depth from y_0 = 0, back-propagated through every iteration: no equilibrium is asked for."""
+    *_, y = trajectory(model, x, depth)
+    return relative_error(y, label).mean()
+
+
 def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = None, device: str | None = None) -> training.Outcome:
     """Train one model; resumes where an earlier call stopped. Writes `data/checkpoints/linear_programs/NAME-seedN`."""
     kind, width = name.split("-")
@@ -100,7 +114,9 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
     def loss(model, step, generator):
         batch = programs[training.minibatch(len(programs), size, seed=seed, step=step)]
         x, label = graph(batch, device=device), batch.y.to(device, torch.float32)
-        return implicit_loss(model, x, label, generator) if kind == "implicit" else relative_error(model(x), label).mean()
+        if kind == "implicit":
+            return implicit_loss(model, x, label, generator)
+        return unrolled_loss(model, x, label, depth=3 if step < settings.steps * 2 // 3 else 6)  # an explicit model has one y
 
     def validate(model):
         return {f"{part}_error": along_t(model, p, steps=64, device=device)["mean"][-1]
