@@ -56,11 +56,11 @@ def test_plain_papermill_is_guarded_by_the_second_cell(sample, tmp_path):
         papermill.execute_notebook(str(sample.root / "notebooks/01_first.ipynb"), str(tmp_path / "out.ipynb"), {"eta": 2}, progress_bar=False)
 
 
-def reproduce(sample):
+def reproduce(sample, *, only=""):
     """Start the workflow on the small project, in a process group of its own."""
     words = ["--snakefile", str(HOME / "Snakefile"), "--cores", "2", "--nolock", "--ignore-incomplete", "--keep-going", "--quiet", "all"]
     return subprocess.Popen([sys.executable, "-m", "snakemake", *words], cwd=sample.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                            start_new_session=True, env=os.environ | {"PROFILE": "quick", "ONLY": ""})
+                            start_new_session=True, env=os.environ | {"PROFILE": "quick", "ONLY": only})
 
 
 def wait_for(what, seconds=60):
@@ -111,3 +111,10 @@ def test_reproduce_goes_on_where_kill_9_stopped_it(sample):
     said, _ = third.communicate(timeout=120)
     assert third.returncode != 0 and "AssertionError" in said, said
     assert "fails  a" in said and "holds  b" in said, "the failed notebook stops neither the other one nor the verdicts"
+
+
+def test_reproduce_refuses_a_notebook_that_is_not_there(sample):
+    done = reproduce(sample, only="01,7")
+    said, _ = done.communicate(timeout=60)
+    assert done.returncode != 0 and "no notebook '7'; there are 01_first, 02_second" in said
+    assert not (sample.root / "build").exists()

@@ -95,8 +95,9 @@ def strip_magics(source):
 def test_figures_and_results_are_those_of_the_quick_profile(path):
     folder = HOME / "figures/quick" / path.stem
     assert (folder / "results.json").is_file() and (folder / "provenance.json").is_file() and list(folder.glob("*.png"))
-    saved = set(re.findall(r"figures\.save\(run, [^\n]*?\"(\w+)\"", "\n".join(cell.source for cell in cells(path))))
-    assert {picture.stem for picture in folder.glob("*.png")} == saved, "a figure that no cell makes, or one that is missing"
+    calls = [node for cell in cells(path) for node in ast.walk(ast.parse(strip_magics(cell.source)))
+             if isinstance(node, ast.Call) and ast.unparse(node.func) == "figures.save"]
+    assert {picture.stem for picture in folder.glob("*.png")} == {call.args[2].value for call in calls}, "a figure that no cell makes, or one missing"
 
 
 def test_no_block_is_left_of_a_notebook_that_is_gone():
