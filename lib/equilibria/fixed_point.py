@@ -114,6 +114,7 @@ class Method:
     """Base of the methods; settings are checked when built."""
 
     _patience: int | None = STAGNATED_AFTER  # None: the method itself knows when it is stuck (state.stuck)
+    _guarded = False  # takes bad points back by itself, up to REJECTIONS in a row (state.rejected counts them)
 
     def _start(self, y: Tensor) -> SimpleNamespace:
         """State for a start `y` (B, n)."""
@@ -125,6 +126,10 @@ class Method:
     def _step(self, state: SimpleNamespace, y: Tensor, g: Tensor, r: Tensor, norm: Tensor) -> Tensor:
         """Next point (B, n) from g = G(y), r = g - y and norm = |r| (B,)."""
         raise NotImplementedError
+
+    def _answer(self, state: SimpleNamespace, y: Tensor) -> Tensor:
+        """(B, n) for samples that are still going when the budget ends; `y` is the next point."""
+        return y
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +161,7 @@ class _Secant(Method):
     damping: float = 1.0
     growth: float = 10.0
     _patience = 100
+    _guarded = True
 
     def __post_init__(self):
         _require(_is_int(self.history), "history", self.history, "an int", TypeError)
@@ -169,17 +175,21 @@ class _Secant(Method):
         batch, n, m = *y.shape, self.history
         state = SimpleNamespace(
             t=-1, waits=_waits(y), ready=None, stuck=None, best=None, z=None, y=None,
-            dz=y.new_zeros(batch, m, n),
+            dz=y.new_zeros(batch, m, n), c=y.new_zeros(batch, m),
             system=torch.eye(m, dtype=y.dtype, device=y.device).repeat(batch, 1, 1),  # for c
-            rejected=None, since=None, valid=None, born=torch.full((m,), -1, device=y.device),
+            rejected=None, since=None, valid=None, born=None,
         )  # fmt: skip
         state.dz_rows, state.rows, state.columns = state.dz.unbind(1), state.system.unbind(1), state.system.unbind(2)
+        state.diagonal = state.system.diagonal(dim1=1, dim2=2).unbind(1)
         return state
 
     def _step(self, state, y, g, r, norm):
         state.t += 1
         y, r, bad = self._safeguard(state, y, r, norm)
-        z = g if bad is None and self.damping == 1 else torch.add(y, r, alpha=self.damping)
+        if self.damping != 1:
+            z = torch.add(y, r, alpha=self.damping)
+        else:  # g itself where it can be: y + r rounds, and a sample must not notice that another one was rejected
+            z = g if bad is None else torch.where(bad.unsqueeze(1), y + r, g)
         before, state.z = state.z, z
         if state.t == 0:
             self._remember(state, None, y, r)
@@ -190,8 +200,9 @@ class _Secant(Method):
             state.born[slot] = state.t
             state.valid = (state.born > state.since.unsqueeze(1)).to(y)  # (B, history)
         self._remember(state, slot, y, r)
-        c = torch.linalg.solve_ex(state.system, self._extend(state, slot))[0].nan_to_num_(0.0, 0.0, 0.0)  # singular: Picard
-        ahead = torch.baddbmm(z.unsqueeze(1), c.unsqueeze(1), state.dz, alpha=-1).squeeze(1)
+        c = torch.linalg.solve_ex(state.system, self._extend(state, slot))[0]
+        torch.nan_to_num(c, 0.0, 0.0, 0.0, out=state.c)  # a singular system: a Picard step
+        ahead = torch.baddbmm(z.unsqueeze(1), state.c.unsqueeze(1), state.dz, alpha=-1).squeeze(1)
         if bad is not None:
             short = torch.addcmul(y, (self.damping * 0.5**state.rejected).unsqueeze(1), r)
             ahead = torch.where(bad.unsqueeze(1), short, ahead)
@@ -207,7 +218,7 @@ class _Secant(Method):
         if state.t == 0:
             state.best = (y, r, norm)
             if not state.waits:
-                state.rejected, state.since = torch.zeros_like(norm), torch.full_like(norm, -1)
+                self._expect_rejections(state, norm)
             return y, r, None
         best_y, best_r, least = state.best
         change = norm / least
@@ -220,7 +231,7 @@ class _Secant(Method):
         if not calm:
             bad = ~(change <= self.growth)
             if state.rejected is None:
-                state.rejected, state.since = torch.zeros_like(norm), torch.full_like(norm, -1)
+                self._expect_rejections(state, norm)
             state.rejected = state.rejected + bad.to(norm)
             state.since = torch.where(bad, state.t, state.since)
             y = torch.where(bad.unsqueeze(1), best_y, y)
@@ -235,6 +246,12 @@ class _Secant(Method):
         if state.rejected is not None and not none_better:
             state.rejected = torch.where(change < 1, 0.0, state.rejected)
         return y, r, bad
+
+    def _expect_rejections(self, state, norm) -> None:
+        """From now on keep count of rejections, of when they were and of when each slot was written."""
+        state.rejected, state.since = torch.zeros_like(norm), torch.full_like(norm, -1)
+        written = {(t - 1) % self.history: t for t in range(1, state.t)}
+        state.born = torch.tensor([written.get(slot, -1) for slot in range(self.history)], device=norm.device)
 
     def _remember(self, state, slot: int | None, y: Tensor, r: Tensor) -> None:
         """Write the newest difference into `slot` (None: the first point, there is none yet)."""
@@ -273,7 +290,8 @@ class Anderson(_Secant):
         m = self.history
         state.dr = y.new_zeros(len(y), m + 1, y.shape[1])  # the last row holds r_t
         state.dr_rows = state.dr.unbind(1)
-        state.pairs = [state.dr[:, slot :: m - slot].mT for slot in range(m)]  # rows `slot` and r_t as one factor
+        state.pairs = [state.dr[:, slot :: m - slot] for slot in range(m)]  # rows `slot` and r_t as one factor
+        state.factor = state.dr[:, :m].mT  # (B, n, m)
         state.ridge = 20 * torch.finfo(y.dtype).eps if self.regularisation is None else self.regularisation
         return state
 
@@ -283,14 +301,13 @@ class Anderson(_Secant):
         state.dr_rows[-1].copy_(r)
 
     def _extend(self, state, slot):
-        products = torch.bmm(state.dr, state.pairs[slot]).narrow(1, 0, self.history)  # (B, m, 2): dr_j . dr_slot, dr_j . r
+        products = torch.bmm(state.pairs[slot], state.factor)  # (B, 2, m): dr_slot . dr_j, r . dr_j
         if state.valid is not None:
-            products = products * state.valid.unsqueeze(2)
-        row, rhs = products.unbind(2)
+            products = products * state.valid.unsqueeze(1)
+        row, rhs = products.unbind(1)
         state.rows[slot].copy_(row)
         state.columns[slot].copy_(row)
-        # + tiny: a repeated point has dr = 0 and must get c = 0
-        state.rows[slot].select(1, slot).mul_(1 + state.ridge).add_(torch.finfo(row.dtype).tiny)
+        state.diagonal[slot].mul_(1 + state.ridge)
         return rhs
 
 
@@ -309,7 +326,8 @@ class Broyden(_Secant):
     def _start(self, y):
         state = super()._start(y)
         state.dy = y.new_zeros(len(y), self.history + 2, y.shape[1])  # the last rows hold r_t and dr_t
-        state.dy_rows, state.ends = state.dy.unbind(1), state.dy[:, -2:].mT
+        state.dy_rows, state.ends = state.dy.unbind(1), state.dy[:, -2:]
+        state.factors = state.dy[:, :-2].mT, state.dz.mT  # (B, n, m)
         return state
 
     def _remember(self, state, slot, y, r):
@@ -320,17 +338,17 @@ class Broyden(_Secant):
         state.y = y
 
     def _extend(self, state, slot):
-        row = torch.bmm(state.dz, state.dy_rows[slot].unsqueeze(2)).squeeze(2)  # (B, m): dz_j . dy_slot
-        products = torch.bmm(state.dy, state.ends).narrow(1, 0, self.history)  # (B, m, 2): dy_j . r, dy_j . dr_slot
+        row = torch.bmm(state.dy_rows[slot].unsqueeze(1), state.factors[1]).squeeze(1)  # (B, m): dy_slot . dz_j
+        products = torch.bmm(state.ends, state.factors[0])  # (B, 2, m): r . dy_j, dr_slot . dy_j
         if self.damping != 1:
             products = products * self.damping
         if state.valid is not None:
-            row, products = row * state.valid, products * state.valid.unsqueeze(2)
-        rhs, column = products.unbind(2)
+            row, products = row * state.valid, products * state.valid.unsqueeze(1)
+        rhs, column = products.unbind(1)
         state.rows[slot].copy_(row)
         state.columns[slot].copy_(column)
         if state.valid is not None:  # an empty slot: c = 0
-            state.rows[slot].select(1, slot).add_(1 - state.valid.select(1, slot))
+            state.diagonal[slot].add_(1 - state.valid.select(1, slot))
         return rhs
 
 
@@ -347,7 +365,7 @@ class NewtonKrylov(Method):
 
     Each jvp is an evaluation (it computes G(y, x) beside dG/dy v), counts as one in steps and max_steps, and its entry in
     the residuals is that of its y. The jvp runs in forward mode; where G has an operation without one, through two
-    backward passes. With tol=None the iterate returned may be one whose line search is unfinished.
+    backward passes. Where no tol was reached, y is the last point accepted.
     Raises TypeError or ValueError for settings that cannot be right, and for one of continuation and path alone.
     """
 
@@ -358,6 +376,7 @@ class NewtonKrylov(Method):
     path: Callable[[Any, Tensor], Any] | None = None
     stage_tol: float = 1e-2
     _patience = None
+    _guarded = True
 
     def __post_init__(self):
         for name in ("krylov", "backtracks"):
@@ -378,7 +397,7 @@ class NewtonKrylov(Method):
         empty = torch.diag(y.new_ones(m), -1)[:, :m].contiguous()  # Hessenberg (m + 1, m); unused columns do no harm
         zeros = y.new_zeros(batch)
         state = SimpleNamespace(
-            rejected=zeros, waits=_waits(y), empty=empty, krylov=m,
+            rejected=None, waits=_waits(y), empty=empty, krylov=m,
             phase=torch.full((batch,), _BASE, device=y.device),
             stage=torch.zeros(batch, dtype=torch.long, device=y.device),
             base=y, norm=zeros, direction=torch.zeros_like(y), length=zeros + 1, tries=zeros,
@@ -442,15 +461,18 @@ class NewtonKrylov(Method):
         ahead = state.base + state.length[:, None] * state.direction
         return torch.where((state.phase == _TRIAL)[:, None], ahead, state.base)
 
+    def _answer(self, state, y):
+        return state.base
+
     def _arnoldi(self, state, active) -> Tensor:
         """One more column for the `active` samples; returns (B,) which of them have their direction now."""
         m, basis, column = state.krylov, state.basis, state.column.clamp_max(state.krylov - 1)
         w = basis[state.sample, column] - state.tangent.reshape(state.base.shape)  # (1 - dG/dy) v
         entries = w.new_zeros(len(w), m + 1)
         for _ in range(2):  # orthogonal to rounding
-            h = torch.bmm(basis, w[:, :, None])
-            w = w - torch.bmm(basis.mT, h)[:, :, 0]
-            entries = entries + h[:, :, 0]
+            h = torch.bmm(w.unsqueeze(1), basis.mT)  # (B, 1, m + 1); products with a row are the quick ones
+            w = w - torch.bmm(h, basis).squeeze(1)
+            entries = entries + h.squeeze(1)
         size = vector_norm(w, dim=1)
         entries[state.sample, column + 1] = size
         kept = state.hessenberg[state.sample, :, column]
@@ -461,10 +483,10 @@ class NewtonKrylov(Method):
         rhs = torch.zeros_like(entries)
         rhs[:, 0] = state.norm
         q, triangle = torch.linalg.qr(state.hessenberg)
-        c = torch.linalg.solve_triangular(triangle, q.mT @ rhs[:, :, None], upper=True)  # (B, m, 1)
+        c = torch.linalg.solve_triangular(triangle, q.mT @ rhs[:, :, None], upper=True).nan_to_num(0.0, 0.0, 0.0)  # (B, m, 1)
         left = vector_norm(rhs - (state.hessenberg @ c)[:, :, 0], dim=1)
         solved = active & ((left <= self.forcing * state.norm) | (column + 1 == m) | (size == 0))
-        direction = torch.bmm(basis[:, :m].mT, c)[:, :, 0]
+        direction = torch.bmm(c.mT, basis[:, :m]).squeeze(1)
         state.direction = torch.where(solved[:, None], direction, state.direction)
         state.column = torch.where(active, column + 1, state.column)
         return solved
@@ -585,8 +607,9 @@ def _check(G, y0, x, method, max_steps, tol, steps_name="max_steps") -> None:
         same = not (x.is_floating_point() or x.is_complex()) or x.dtype == y0.dtype
         _require(same, "x", x.dtype, f"of y0's dtype {y0.dtype}", TypeError)
         _require(x.device == y0.device, "x", x.device, f"on y0's device {y0.device}")
-    finite = torch.isfinite(y0).reshape(y0.shape[0], -1).all(dim=1)
+    finite = torch.isfinite(y0)
     if not bool(finite.all()):
+        finite = finite.reshape(y0.shape[0], -1).all(dim=1)
         raise ValueError(f"y0 must be finite, got NaN or infinity in samples {(~finite).nonzero().flatten().tolist()}")
 
 
@@ -622,24 +645,27 @@ def _iterate(G, y0, x, method, max_steps, tol) -> Solution:
         g = _image(method._evaluate(G, state, y.view(shape), x), y0).reshape(batch, -1)
         r = g - y
         norm, image = norm_rows[k], image_rows[k]
-        vector_norm(r.detach(), dim=1, out=norm)
-        vector_norm(g.detach(), dim=1, out=image)
+        vector_norm(r.detach() if r.requires_grad else r, dim=1, out=norm)
+        vector_norm(g.detach() if g.requires_grad else g, dim=1, out=image)
         if k == 0:
             limit = (DIVERGED_AT * torch.maximum(norm, image)).clamp_max(torch.finfo(y.dtype).max)
-        going = norm <= limit  # False for NaN
+        going = None if method._guarded and k > 0 and state.rejected is None else norm <= limit  # False for NaN
         if tol is not None:
-            going &= norm > tol * image
-        if frozen or not waits or not bool(going.all()):
+            above = norm > tol * image
+            going = above if going is None else going & above
+        if frozen or not waits or (going is not None and not bool(going.all())):
             frozen = True
             if tol is not None:
                 passed = norm <= tol * image
                 met[k] = passed if state.ready is None else passed & state.ready
             left = ~(norm <= limit)
-            out[k] = left if k == 0 or state.rejected is None else left & (state.rejected >= REJECTIONS)
+            if method._guarded and k > 0:
+                left = left & (state.rejected >= REJECTIONS) if state.rejected is not None else torch.zeros_like(left)
+            out[k] = left
             alive &= ~(met[k] | out[k])
         if tol is not None:
             stuck = _stuck(method, state, norms, images, k + 1)
-            if stuck is not None:
+            if stuck is not None and not (waits and not bool(stuck.any())):
                 stuck_at = torch.where(alive & stuck, k, stuck_at)
                 alive &= ~stuck
                 frozen = True
@@ -647,6 +673,7 @@ def _iterate(G, y0, x, method, max_steps, tol) -> Solution:
                 break
         ahead = method._step(state, y, g, r, norm)
         y = torch.where(alive.unsqueeze(1), ahead, y) if frozen else ahead
+    y = torch.where(alive.unsqueeze(1), method._answer(state, y), y)
     return _conclude(y.view(shape), norms[: k + 1], images[: k + 1], met[: k + 1], out[: k + 1], stuck_at, tol)
 
 

@@ -124,9 +124,9 @@ def largest_singular_value(jvp: Callable, vjp: Callable, like: Tensor, *, max_st
         w = vjp(jvp(v.reshape(like.shape))).detach().reshape(batch, n)
         known = basis[:, : k + 1]
         for _ in range(2):  # twice is enough to be orthogonal to rounding
-            h = torch.bmm(known, w[:, :, None])  # (B, k + 1, 1)
-            w = w - torch.bmm(known.mT, h)[:, :, 0]
-            projected[:, : k + 1, k] += h[:, :, 0]
+            h = torch.bmm(w.unsqueeze(1), known.mT)  # (B, 1, k + 1)
+            w = w - torch.bmm(h, known).squeeze(1)
+            projected[:, : k + 1, k] += h.squeeze(1)
         beta = torch.linalg.vector_norm(w, dim=1)
         square = projected[:, : k + 1, : k + 1]
         square = torch.triu(square) + torch.triu(square, 1).mT
