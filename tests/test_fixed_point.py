@@ -182,6 +182,15 @@ def test_newton_krylov_without_forward_mode():
     assert (relative_error(solution.y, exact) < 1e-10).all()
 
 
+def test_newton_krylov_refuses_what_it_cannot_differentiate():
+    class Opaque(Cube):
+        backward = staticmethod(torch.autograd.function.once_differentiable(Cube.backward))
+
+    x = torch.ones(1, 2, dtype=torch.float64)
+    with pytest.raises(RuntimeError, match="neither a forward mode nor a second derivative"):
+        eq.solve(lambda y, x: x - Opaque.apply(y), 0.1 * x, x, method=NewtonKrylov(), tol=1e-6)
+
+
 # ---------------------------------------------------------------------------------------------------- budgets, traces
 
 

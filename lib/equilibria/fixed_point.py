@@ -519,7 +519,10 @@ def _tangent(f: Callable, y: Tensor, v: Tensor, two_backwards: bool) -> tuple[Te
         (pulled,) = torch.autograd.grad(value, point, probe, create_graph=True, materialize_grads=True)
     if not pulled.requires_grad:
         return value.detach(), torch.zeros_like(y), True
-    return value.detach(), torch.autograd.grad(pulled, probe, v, materialize_grads=True)[0], True
+    (pushed,) = torch.autograd.grad(pulled, probe, v, allow_unused=True)
+    if pushed is None:
+        raise RuntimeError("G has an operation with neither a forward mode nor a second derivative: NewtonKrylov needs one of them")
+    return value.detach(), pushed, True
 
 
 def _check_path(method: NewtonKrylov, x: Any, y: Tensor) -> None:
@@ -662,12 +665,12 @@ def _iterate(G, y0, x, method, max_steps, tol) -> Solution:
             if method._guarded and k > 0:
                 left = left & (state.rejected >= REJECTIONS) if state.rejected is not None else torch.zeros_like(left)
             out[k] = left
-            alive &= ~(met[k] | out[k])
+            alive = alive & ~(met[k] | out[k])  # not in place: autograd may hold it
         if tol is not None:
             stuck = _stuck(method, state, norms, images, k + 1)
             if stuck is not None and not (waits and not bool(stuck.any())):
                 stuck_at = torch.where(alive & stuck, k, stuck_at)
-                alive &= ~stuck
+                alive = alive & ~stuck
                 frozen = True
             if frozen and (waits or (k + 1) % SYNC_EVERY == 0) and not bool(alive.any()):
                 break

@@ -75,24 +75,27 @@ def local(f: Callable[[Tensor], Tensor], x: Tensor, *, max_steps: int = 50, tol:
     if not isinstance(tol, (int, float)) or isinstance(tol, bool) or not 0 < tol < 1:
         raise ValueError(f"tol must be a number in (0, 1), got {tol!r}")
     jvp, vjp = linearise(f, x)
+    if jvp is None:
+        raise ValueError("f(x) must depend on x differentiably, got a result without a graph: f is constant, or detaches (solve does; use trajectory)")
     estimate, converged = largest_singular_value(jvp, vjp, x, max_steps=max_steps, tol=tol)
     if throw and not bool(converged.all()):
         raise NotConverged(estimate, converged, max_steps)
     return estimate
 
 
-def linearise(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Callable, Callable]:
-    """(v -> J v, u -> J'u) of f at x. f runs once; J v is the derivative of u -> J'u (which is linear) along v.
+def linearise(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Callable, Callable] | tuple[None, None]:
+    """(v -> J v, u -> J'u) of f at x; (None, None) where f(x) has no graph to x.
 
-    Where an operation of f cannot be differentiated twice, J v runs f in forward mode instead.
+    f runs once; J v is the derivative of u -> J'u (which is linear) along v. Where an operation of f cannot be
+    differentiated twice, J v runs f in forward mode instead.
     """
     with torch.enable_grad():
         point = x.detach().requires_grad_()
         value = f(point)
         if not isinstance(value, Tensor) or value.dim() < 1 or value.shape[0] != x.shape[0]:
             raise ValueError(f"f must return a tensor with batch size {x.shape[0]}, got {getattr(value, 'shape', type(value).__name__)}")
-        if not value.requires_grad:  # f does not depend on x
-            return (lambda v: torch.zeros_like(value)), (lambda u: torch.zeros_like(x))
+        if not value.requires_grad:
+            return None, None
         probe = torch.zeros_like(value, requires_grad=True)
         try:
             (pulled,) = torch.autograd.grad(value, point, probe, create_graph=True, materialize_grads=True)
@@ -103,9 +106,10 @@ def linearise(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Callable, Calla
         return torch.autograd.grad(value, point, u, retain_graph=True, materialize_grads=True)[0]
 
     def jvp(v: Tensor) -> Tensor:
-        if pulled is None or not pulled.requires_grad:
-            return pushforward(f, x, v)[1]
-        return torch.autograd.grad(pulled, probe, v, retain_graph=True, materialize_grads=True)[0]
+        pushed = None
+        if pulled is not None and pulled.requires_grad:
+            (pushed,) = torch.autograd.grad(pulled, probe, v, retain_graph=True, allow_unused=True)
+        return pushforward(f, x, v)[1] if pushed is None else pushed
 
     return jvp, vjp
 

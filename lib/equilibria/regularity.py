@@ -131,6 +131,8 @@ def audit(G: Callable, y0: Tensor, x: Tensor, *, max_steps: int = 1000, tol: flo
 
 def _spectral(f, at, settings) -> tuple[Tensor, Tensor]:
     jvp, vjp = lipschitz.linearise(f, at)
+    if jvp is None:  # f does not depend on its argument
+        return at.new_zeros(len(at)), torch.ones(len(at), dtype=torch.bool, device=at.device)
     return lipschitz.largest_singular_value(jvp, vjp, at, **settings)
 
 
@@ -147,6 +149,10 @@ def _measured(G, y, x, max_steps, tol, settings) -> tuple[Tensor, Tensor]:
     along_y, back_y = lipschitz.linearise(lambda y: G(y, x), y)
     along_x, back_x = lipschitz.linearise(lambda x: G(y, x), x)
     known = torch.ones(len(y), dtype=torch.bool, device=y.device)
+    if along_x is None:
+        return torch.zeros_like(known, dtype=y.dtype), known
+    if along_y is None:
+        along_y = back_y = torch.zeros_like
 
     def resolve(apply: Callable, b: Tensor) -> Tensor:  # u = apply(u) + b
         nonlocal known
