@@ -119,7 +119,8 @@ def slope(x: Tensor, t: int, eta: float) -> Tensor:
     near = (t * u).abs() < 1e-2  # here the difference of two nearly equal terms is replaced by its Taylor series
     safe = torch.where(near, torch.ones_like(x), x)
     difference, power = _power_terms(safe, t, eta)
-    series = eta**2 * sum((-1) ** (j + 1) * (j - 1) * comb(t, j) * u ** (j - 2) for j in range(2, 8))
+    u = torch.where(near, u, torch.zeros_like(u))
+    series = eta**2 * sum((-1) ** (j + 1) * (j - 1) * float(comb(t, j)) * u ** (j - 2) for j in range(2, 8))
     return torch.where(near, series, (t * eta * power + difference / safe) / safe)
 
 

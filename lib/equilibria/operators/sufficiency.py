@@ -126,7 +126,7 @@ def regular_operator(F: Callable[[Tensor], Tensor], local_lipschitz: Callable[[T
 
     >>> G = regular_operator(lambda x: 1 / x, lambda x, rho: (x[:, 0].abs() - rho).clamp(min=0) ** -2)
     >>> G.modulus(torch.tensor([[1.0], [0.01]], dtype=torch.float64)).numpy().round(6).tolist()
-    [0.907372, 0.999991]
+    [0.907481, 0.999991]
     """
     return Relaxed(F, SteepnessStep(F, local_lipschitz or sampled_lipschitz(F), c))
 

@@ -76,11 +76,11 @@ TARGETS = {
     "tan": Target("tan x", torch.tan, lambda x, rho: torch.sin(_gap(pi / 2 - x[:, 0].abs(), rho)) ** -2,
                   lambda x: torch.cos(x[:, 0]) ** -2, lambda s: _column(torch.cat([pi / 2 - s, s - pi / 2]))),
     "log": Target("log x", torch.log, lambda x, rho: 1 / _gap(x[:, 0], rho), lambda x: 1 / x[:, 0], _column),
-    "gamma": Target("Gamma(x)", _gamma,  # convex: its slope is largest at an end of the interval
+    "gamma": Target("Γ(x)", _gamma,  # convex: its slope is largest at an end of the interval
                     lambda x, rho: torch.maximum(_gamma_slope(_gap(x[:, 0], rho)), _gamma_slope(x[:, 0] + rho)),
                     lambda x: _gamma_slope(x[:, 0]), _column),
-    "sqrt": Target("sqrt x", torch.sqrt, lambda x, rho: 0.5 * _gap(x[:, 0], rho) ** -0.5, lambda x: 0.5 * x[:, 0] ** -0.5, _column),
-    "inversion": Target("x/|x|^2 in 2-D", _inversion, lambda x, rho: _gap(x.norm(dim=1), rho) ** -2, lambda x: x.norm(dim=1) ** -2,
+    "sqrt": Target("√x", torch.sqrt, lambda x, rho: 0.5 * _gap(x[:, 0], rho) ** -0.5, lambda x: 0.5 * x[:, 0] ** -0.5, _column),
+    "inversion": Target("x/|x|² in 2-D", _inversion, lambda x, rho: _gap(x.norm(dim=1), rho) ** -2, lambda x: x.norm(dim=1) ** -2,
                         lambda s: _column(s) * torch.tensor([[cos(0.7), sin(0.7)]], dtype=s.dtype, device=s.device)),
 }
 
