@@ -126,6 +126,16 @@ def test_float32(method):
     assert (relative_error(solution.y, problem.exact) < 2e-4).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("method", [Picard(), Anderson(), Broyden()], ids=name)
+def test_half_precision(method, dtype):
+    problem = symmetric(n=16, batch=2, largest=0.8)
+    q = lambda y, x: problem.G(y.double(), x.double()).to(dtype)
+    solution = eq.solve(q, problem.y0.to(dtype), problem.x.to(dtype), method=method, max_steps=60)
+    assert solution.y.dtype == dtype
+    assert (relative_error(solution.y.double(), problem.exact) < 10 * torch.finfo(dtype).eps).all()
+
+
 def test_safeguard_takes_nan_and_explosions_back():
     """G is NaN beyond |y| = 6 and steep: secant steps leave the domain, and come back."""
     problem = cubic(batch=4, n=10, steep=3.0)
@@ -456,6 +466,7 @@ def half(y, x):
         (ValueError, r"x must be batched like y0.* got \(\)", dict(x=torch.tensor(1.0))),
         (TypeError, "x must be of y0's dtype torch.float32, got torch.float64", dict(x=X.double())),
         (ValueError, "x must be on y0's device cpu, got .*meta", dict(x=X.to("meta"))),
+        (TypeError, "y0 must be float32 or float64 for NewtonKrylov, got torch.bfloat16", dict(y0=Y.bfloat16(), x=None, method=NewtonKrylov())),
         (TypeError, "method must be .*, got 'anderson'", dict(method="anderson")),
         (TypeError, "method must be .*, got <class", dict(method=Anderson)),
         (TypeError, "max_steps must be an int, got 3.0", dict(max_steps=3.0)),

@@ -154,7 +154,8 @@ class Picard(Method):
 class _Secant(Method):
     """What Anderson and Broyden share: y_{t+1} = z_t - sum_j c_j dz_j with z = y + damping r, and the safeguard.
 
-    The last `history` differences live in ring buffers of constant size; slots not in use hold zeros and get c = 0.
+    The last `history` differences (at most n) live in ring buffers; slots not in use hold zeros and get c = 0. The small
+    system is kept in float32 at least.
     """
 
     history: int = 10
@@ -172,11 +173,13 @@ class _Secant(Method):
         _require(self.growth > 1, "growth", self.growth, "above 1")
 
     def _start(self, y):
-        batch, n, m = *y.shape, self.history
+        batch, n = y.shape
+        m = min(self.history, n)
+        empty = torch.eye(m, dtype=torch.promote_types(y.dtype, torch.float32), device=y.device)
         state = SimpleNamespace(
-            t=-1, waits=_waits(y), ready=None, stuck=None, best=None, z=None, y=None,
+            t=-1, slots=m, waits=_waits(y), ready=None, stuck=None, best=None, z=None, y=None,
             dz=y.new_zeros(batch, m, n), c=y.new_zeros(batch, m),
-            system=torch.eye(m, dtype=y.dtype, device=y.device).repeat(batch, 1, 1),  # for c
+            empty=empty, system=empty.repeat(batch, 1, 1),  # for c
             rejected=None, since=None, valid=None, born=None,
         )  # fmt: skip
         state.dz_rows, state.rows, state.columns = state.dz.unbind(1), state.system.unbind(1), state.system.unbind(2)
@@ -194,14 +197,14 @@ class _Secant(Method):
         if state.t == 0:
             self._remember(state, None, y, r)
             return z
-        slot = (state.t - 1) % self.history
+        slot = (state.t - 1) % state.slots
         torch.sub(z, before, out=state.dz_rows[slot])
         if state.rejected is not None:
             state.born[slot] = state.t
             state.valid = (state.born > state.since.unsqueeze(1)).to(y)  # (B, history)
         self._remember(state, slot, y, r)
-        c = torch.linalg.solve_ex(state.system, self._extend(state, slot))[0]
-        torch.nan_to_num(c, 0.0, 0.0, 0.0, out=state.c)  # a singular system: a Picard step
+        c = torch.linalg.solve_ex(state.system, self._extend(state, slot).to(state.system.dtype))[0]
+        torch.nan_to_num(c.to(y.dtype), 0.0, 0.0, 0.0, out=state.c)  # a singular system: a Picard step
         ahead = torch.baddbmm(z.unsqueeze(1), state.c.unsqueeze(1), state.dz, alpha=-1).squeeze(1)
         if bad is not None:
             short = torch.addcmul(y, (self.damping * 0.5**state.rejected).unsqueeze(1), r)
@@ -236,7 +239,7 @@ class _Secant(Method):
             state.since = torch.where(bad, state.t, state.since)
             y = torch.where(bad.unsqueeze(1), best_y, y)
             r = torch.where(bad.unsqueeze(1), best_r, r)
-            state.system.copy_(torch.where(bad[:, None, None], torch.eye(self.history).to(norm), state.system))
+            state.system.copy_(torch.where(bad[:, None, None], state.empty, state.system))
         if all_better:
             state.best = (y, r, norm)
         elif not none_better:
@@ -250,8 +253,8 @@ class _Secant(Method):
     def _expect_rejections(self, state, norm) -> None:
         """From now on keep count of rejections, of when they were and of when each slot was written."""
         state.rejected, state.since = torch.zeros_like(norm), torch.full_like(norm, -1)
-        written = {(t - 1) % self.history: t for t in range(1, state.t)}
-        state.born = torch.tensor([written.get(slot, -1) for slot in range(self.history)], device=norm.device)
+        written = {(t - 1) % state.slots: t for t in range(1, state.t)}
+        state.born = torch.tensor([written.get(slot, -1) for slot in range(state.slots)], device=norm.device)
 
     def _remember(self, state, slot: int | None, y: Tensor, r: Tensor) -> None:
         """Write the newest difference into `slot` (None: the first point, there is none yet)."""
@@ -287,7 +290,7 @@ class Anderson(_Secant):
 
     def _start(self, y):
         state = super()._start(y)
-        m = self.history
+        m = state.slots
         state.dr = y.new_zeros(len(y), m + 1, y.shape[1])  # the last row holds r_t
         state.dr_rows = state.dr.unbind(1)
         state.pairs = [state.dr[:, slot :: m - slot] for slot in range(m)]  # rows `slot` and r_t as one factor
@@ -325,7 +328,7 @@ class Broyden(_Secant):
 
     def _start(self, y):
         state = super()._start(y)
-        state.dy = y.new_zeros(len(y), self.history + 2, y.shape[1])  # the last rows hold r_t and dr_t
+        state.dy = y.new_zeros(len(y), state.slots + 2, y.shape[1])  # the last rows hold r_t and dr_t
         state.dy_rows, state.ends = state.dy.unbind(1), state.dy[:, -2:]
         state.factors = state.dy[:, :-2].mT, state.dz.mT  # (B, n, m)
         return state
@@ -598,6 +601,8 @@ def _check(G, y0, x, method, max_steps, tol, steps_name="max_steps") -> None:
     _require(y0.is_floating_point(), "y0", y0.dtype, "of a real floating dtype", TypeError)
     _require(y0.dim() >= 1 and y0.numel() > 0, "y0", tuple(y0.shape), "of shape (B, ...), not empty")
     _require(isinstance(method, Method), "method", method, "a Picard, Anderson, Broyden or NewtonKrylov object", TypeError)
+    small = isinstance(method, NewtonKrylov) and y0.dtype not in (torch.float32, torch.float64)
+    _require(not small, "y0", y0.dtype, "float32 or float64 for NewtonKrylov", TypeError)
     _require(_is_int(max_steps), steps_name, max_steps, "an int", TypeError)
     _require(max_steps >= 1, steps_name, max_steps, "at least 1")
     if tol is not None:
@@ -607,7 +612,7 @@ def _check(G, y0, x, method, max_steps, tol, steps_name="max_steps") -> None:
     if isinstance(x, Tensor):
         batched = x.dim() >= 1 and x.shape[0] == y0.shape[0]
         _require(batched, "x", tuple(x.shape), f"batched like y0, which has shape {tuple(y0.shape)}")
-        same = not (x.is_floating_point() or x.is_complex()) or x.dtype == y0.dtype
+        same = not x.is_floating_point() or x.dtype == y0.dtype
         _require(same, "x", x.dtype, f"of y0's dtype {y0.dtype}", TypeError)
         _require(x.device == y0.device, "x", x.device, f"on y0's device {y0.device}")
     finite = torch.isfinite(y0)
