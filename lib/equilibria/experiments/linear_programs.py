@@ -24,7 +24,7 @@ from equilibria.problems import linear_programs
 from equilibria.problems.linear_programs import LinearPrograms
 from equilibria.project import data_folder
 
-__all__ = ["WIDTHS", "data", "new", "load", "names", "seeds", "train", "implicit_loss", "unrolled_loss", "relative_error", "trajectory", "along_t",
+__all__ = ["WIDTHS", "TRAINED_STEPS", "data", "new", "load", "names", "seeds", "train", "implicit_loss", "unrolled_loss", "relative_error", "trajectory", "along_t",
            "perturbed_along_t"]
 
 WIDTHS = (4, 8, 16, 32)
@@ -33,6 +33,7 @@ _SIZES = {"paper": (2500, 1000), "quick": (250, 100)}
 _STEPS = {"explicit": dict.fromkeys(WIDTHS, 6000), "unrolled": {8: 3000},
           "implicit": {4: 5000, 8: 5000, 16: 5000, 32: 3500}}
 _FREE, _GRADED = 16, 4  # iterations without gradient: 0 to _FREE; with: _GRADED
+TRAINED_STEPS = _FREE + _GRADED  # training never iterated further
 _PENALTY = 1.0  # weight of |y_T - y_{T-1}| / (|y*| + 1) beside the error
 
 
