@@ -69,7 +69,7 @@ def operator_slopes(data: dict) -> Figure:
 
 def steepness(data: list) -> Figure:
     """`steepness`: sup |dy_t/dx| and the error at the edge d against t, for each d."""
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.5))
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 5))
     for colour, one in zip(SEQUENCE, data):
         d, t = one["interval"], one["times"]
         shown = [i for i, n in enumerate(t) if n > 1]  # y_1 = eta is flat: no point on a log axis
@@ -83,7 +83,7 @@ def steepness(data: list) -> Figure:
     grey = dict(color="#555555")
     handles += [Line2D([], [], linewidth=1, **grey, label="closed form"), Line2D([], [], linestyle="--", linewidth=1, **grey, label="bound at t steps: $y_t(d)^2$"),
                 Line2D([], [], linestyle=":", color=COLOURS["bound"], label=r"necessity bound: Lip$_x(G)/(1-\mu) = 1/d^2$")]
-    figure.legend(handles=handles, loc="outside lower left", ncols=6, columnspacing=1.2, handletextpad=0.4)
+    figure.legend(handles=handles, loc="outside lower left", ncols=3)
     left.set(xscale="log", yscale="log", xlabel="iteration t", ylabel=r"$\sup_{[d,1]} |dy_t/dx|$", title="Steepness rises with t and settles at the bound ...")
     right.set(xscale="log", yscale="log", ylim=(1e-5, 2), xlabel="iteration t", ylabel="relative error of $y_t$ at x = d",
               title="... while the error falls")
@@ -109,7 +109,7 @@ def conceptual(data: dict) -> Figure:
     pieces = [slice(k * n, (k + 1) * n) for k in range(3)]  # never draw a line across a singularity
     for axis, t, paper, automatic in zip(axes, data["times"], data["iterates"]["paper"], data["iterates"]["automatic"]):
         for k, piece in enumerate(pieces):
-            axis.plot(data["x"][piece], data["target"][piece], color=COLOURS["closed_form"], linestyle="--", linewidth=1, label="" if k else "target F")
+            axis.plot(data["x"][piece], data["target"][piece], color=COLOURS["closed_form"], linestyle="--", linewidth=1, zorder=5, label="" if k else "target F")
             axis.plot(data["x"][piece], automatic[piece], color=SEQUENCE[9], linewidth=1.5, label="" if k else r"$y_t$, automatic $\epsilon$")
             axis.plot(data["x"][piece], paper[piece], color=COLOURS["implicit"], label="" if k else r"$y_t$, paper's $\epsilon$")
         axis.set(ylim=(-25, 25), xlabel="x", title=f"t = {t}")
@@ -205,7 +205,7 @@ def toy(data: dict) -> Figure:
         for colour, t in zip(_shades(len(shown)), shown):
             top.plot(x, data["implicit"][bound][0]["curve"][times.index(t)], color=colour, label=f"implicit $y_t$, t = {t}")
         top.plot(x, data["explicit"][bound][0]["curve"][0], color=COLOURS["explicit"], linewidth=2, label="explicit, width 1024 (read from its training)")
-        top.plot(x, 1 / x, color=COLOURS["closed_form"], linestyle="--", linewidth=1, label="1/x")
+        top.plot(x, 1 / x, color=COLOURS["bound"], linewidth=6, alpha=0.4, zorder=0, label="1/x")
         top.set(xlabel="x", title=f"Lipschitz bound {bound}")
         mean, low, high = _spread([seed["sup_error"] for seed in data["implicit"][bound]])
         bottom.fill_between(times, low, high, color=COLOURS["implicit"], alpha=0.25)
