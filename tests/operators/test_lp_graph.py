@@ -29,13 +29,13 @@ def answer(model, x, y):
 def by_edges(model, programs, y):
     """The same network as PAPER.md section 5 writes it: one message an edge, gathered and scattered, features joined."""
     dense = lambda layer, h: functional.linear(h, layer.weight, layer.bias)  # noqa: E731
-    results = []
+    act, results = functional.silu, []
     for i in range(len(programs)):
         one = programs[i]
         row, column, value = one.rows[0], one.columns[0], one.values[0][:, None]
         v = torch.stack([one.c[0] / 0.01, one.l[0] / 10, one.u[0] / 10], 1)
-        v = dense(model.embed_variables, v).relu()
-        c = dense(model.embed_constraints, torch.stack([one.b[0], one.equality[0].double()], 1)).relu()
+        v = act(dense(model.embed_variables, v))
+        c = act(dense(model.embed_constraints, torch.stack([one.b[0], one.equality[0].double()], 1)))
         implicit = isinstance(model, ImplicitGNN)
         weight = lambda layer, see: torch.cat([layer.weight, see[:, None]], 1)  # noqa: E731
         seen = y[i][:, None] / 10
@@ -46,10 +46,10 @@ def by_edges(model, programs, y):
             joint_target = implicit and half == 1
             S = functional.linear(first, weight(layer.source, model.see_source), layer.source.bias) if joint_source else dense(layer.source, source)
             T = functional.linear(first, weight(layer.target, model.see_target), layer.target.bias) if joint_target else dense(layer.target, target)
-            message = torch.zeros(len(target), S.shape[1], dtype=S.dtype).index_add(0, to, S.relu()[index] * value)
-            joined = torch.cat([message, T.relu()], 1)
-            hidden = functional.linear(joined, torch.cat([layer.message.weight, layer.own.weight], 1), layer.message.bias).relu()
-            out = dense(layer.out, hidden).relu()
+            message = torch.zeros(len(target), S.shape[1], dtype=S.dtype).index_add(0, to, act(S)[index] * value)
+            joined = torch.cat([message, act(T)], 1)
+            hidden = act(functional.linear(joined, torch.cat([layer.message.weight, layer.own.weight], 1), layer.message.bias))
+            out = act(dense(layer.out, hidden))
             v, c = (v, out) if half % 2 == 0 else (out, c)
         result = one.l[0] + (one.u[0] - one.l[0]) * torch.sigmoid(dense(model.head, v)[:, 0])
         results.append(y[i] + model.alpha * (result - y[i]) if implicit else result)

@@ -30,8 +30,7 @@ __all__ = ["WIDTHS", "TRAINED_STEPS", "data", "new", "load", "names", "seeds", "
 WIDTHS = (4, 8, 16, 32)
 _SEED_OF_TRAINING, _SEED_OF_TEST = 0, 1  # of the programs; a model's own seed moves its start and its batches
 _SIZES = {"paper": (2500, 1000), "quick": (250, 100)}
-_STEPS = {"explicit": dict.fromkeys(WIDTHS, 6000), "unrolled": {8: 3000},
-          "implicit": {4: 5000, 8: 5000, 16: 5000, 32: 3500}}
+_STEPS = {"explicit": dict.fromkeys(WIDTHS, 4000), "unrolled": {8: 2000}, "implicit": {4: 4000, 8: 4000, 16: 3500, 32: 2500}}
 _FREE, _GRADED = 16, 4  # iterations without gradient: 0 to _FREE; with: _GRADED
 TRAINED_STEPS = _FREE + _GRADED  # training never iterated further
 _PENALTY = 1.0  # weight of |y_T - y_{T-1}| / (|y*| + 1) beside the error

@@ -15,15 +15,16 @@ def _steps(axis, label="iteration t"):
 
 
 def residuals(data: dict) -> Figure:
-    """Residual of one solve, per program, for Picard and Anderson."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, sharex=True)
-    for axis, (method, rows) in zip(axes, data["residuals"].items()):
-        for row in rows:
-            axis.semilogy(range(1, len(row) + 1), row, color=COLOURS["implicit"], alpha=0.35, lw=1)
+    """Residual of one solve, per program, for plain Picard, damped Picard and Anderson."""
+    order = [name for name in ("Picard", "damped Picard", "Anderson") if name in data["residuals"]]
+    figure, axes = plt.subplots(1, len(order), figsize=(11, 3.8), sharey=True)
+    for axis, method in zip(axes, order):
+        for row in data["residuals"][method]:
+            axis.semilogy(range(1, len(row) + 1), row, color=COLOURS["implicit"], alpha=0.3, lw=1)
         axis.axhline(data["tolerance"], color=COLOURS["bound"], ls="--", lw=1)
-        axis.set(title=f"{method}: {data['evaluations'][method]:.0f} evaluations (mean)", xlabel="evaluations of G")
+        axis.set(title=f"{method}: {data['solved'][method]:.0%} solved", xlabel="evaluations of G")
     axes[0].set_ylabel("relative residual")
-    axes[1].text(0.98, data["tolerance"] * 1.3, "tolerance", transform=axes[1].get_yaxis_transform(), ha="right", color=COLOURS["bound"], fontsize=8)
+    axes[-1].text(0.98, data["tolerance"] * 1.3, "tolerance", transform=axes[-1].get_yaxis_transform(), ha="right", color="#555555", fontsize=8)
     figure.suptitle("One solve: every line is one test program")
     return figure
 

@@ -3,7 +3,7 @@
 A program is a bipartite graph: variable nodes with (c, l, u), constraint nodes with (b, is-equality), edges A_ij.
 One half-convolution sends messages along the edges and updates the nodes at their ends:
 
-    out_i = O([ sum_j A_ij S(h_j), T(h_i) ])          S, T, O: perceptrons with ReLU
+    out_i = O([ sum_j A_ij S(h_j), T(h_i) ])          S, T, O: perceptrons with SiLU
 
 The sum is the sparse product A S(h), or A^T S(h) on the way back: no message is ever written out edge by edge.
 
@@ -136,10 +136,10 @@ class _HalfConvolution(nn.Module):
         self.message, self.own, self.out = _Linear(width, width), _Linear(width, width, bias=False), _Linear(width, width)
 
     def forward(self, A, source, target, *, source_ready=False, target_ready=False):
-        source = functional.relu(source if source_ready else self.source(source))
-        target = functional.relu(target if target_ready else self.target(target))
+        source = functional.silu(source if source_ready else self.source(source))
+        target = functional.silu(target if target_ready else self.target(target))
         message = A @ source
-        return functional.relu(self.out(functional.relu(self.message(message) + self.own(target))))
+        return functional.silu(self.out(functional.silu(self.message(message) + self.own(target))))
 
 
 class _GNN(nn.Module):
@@ -161,7 +161,7 @@ class ExplicitGNN(_GNN):
     """y = E(x): four half-convolutions, once. width: the embedding size (4, 8, 16, 32 in Table 1)."""
 
     def forward(self, x: Graph) -> Tensor:
-        v, c = functional.relu(self.embed_variables(x.variables)), functional.relu(self.embed_constraints(x.constraints))
+        v, c = functional.silu(self.embed_variables(x.variables)), functional.silu(self.embed_constraints(x.constraints))
         for half in (0, 2):
             c = self.halves[half](x.A, v, c)
             v = self.halves[half + 1](x.A.T, c, v)
@@ -188,7 +188,7 @@ class ImplicitGNN(_GNN):
         return torch.sigmoid(self.alpha_logit)
 
     def encode(self, x: Graph):
-        v, c = functional.relu(self.embed_variables(x.variables)), functional.relu(self.embed_constraints(x.constraints))
+        v, c = functional.silu(self.embed_variables(x.variables)), functional.silu(self.embed_constraints(x.constraints))
         return x, self.halves[0].source(v), self.halves[1].target(v), self.halves[0].target(c), self.halves[2].target(c)
 
     def forward(self, y: Tensor, x) -> Tensor:
