@@ -131,6 +131,7 @@ def _small_multiples(data: dict, ylabel: str, draw, handles: list, title: str) -
     for axis, name in zip(flat, data["order"]):
         draw(axis, data["targets"][name])
         _towards_zero(axis)
+        axis.minorticks_off()
         axis.set_title(data["targets"][name]["label"])
     for axis in axes[:, 0]:
         axis.set_ylabel(ylabel)
@@ -253,6 +254,7 @@ def _one_panel(axis, x, target, y, eta: float, t: int) -> None:
     axis.plot(x, target, color=COLOURS["closed_form"], linestyle="--", linewidth=1, label="1/x")
     axis.plot(x, y, color=COLOURS["implicit"], label="$y_t$")
     axis.set(xscale="log", yscale="log", ylim=(0.05, 150), title=rf"$\eta$ = {eta:g}, t = {t}")
+    axis.minorticks_off()  # twelve logarithmic panels are slow to draw with them
 
 
 def slider(*, instead_of: Figure) -> bool:
