@@ -248,6 +248,7 @@ def test_a_diverging_adjoint_raises():
     ("error", "match", "build"),
     [
         (TypeError, "method must be .* got 'picard'", lambda: Implicit(method="picard")),
+        (TypeError, "method must be a Picard, Anderson or Broyden object, got NewtonKrylov", lambda: Implicit(method=NewtonKrylov())),
         (ValueError, "max_steps must be at least 1, got 0", lambda: Implicit(max_steps=0)),
         (ValueError, "tol must be in .* got -1", lambda: Implicit(tol=-1)),
         (TypeError, "record must be callable or None, got 3", lambda: Implicit(record=3)),

@@ -23,7 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .fixed_point import Anderson, Method, Picard, Solution, SolveError, _check, _image, _is_int, _is_real, _iterate, _require, solve
+from .fixed_point import Anderson, Method, NewtonKrylov, Picard, Solution, SolveError, solve
+from .fixed_point import _check, _image, _is_int, _is_real, _iterate, _require
 
 __all__ = ["equilibrium", "Implicit", "Phantom", "JacobianFree", "Unrolled"]
 
@@ -49,7 +50,8 @@ class Implicit(Adjoint):
     record: Callable[[Solution], Any] | None = None
 
     def __post_init__(self):
-        _require(isinstance(self.method, Method), "method", self.method, "a Picard, Anderson or Broyden object", TypeError)
+        usable = isinstance(self.method, Method) and not isinstance(self.method, NewtonKrylov)  # whose jvp would be a second derivative
+        _require(usable, "method", self.method, "a Picard, Anderson or Broyden object", TypeError)
         _require(_is_int(self.max_steps), "max_steps", self.max_steps, "an int", TypeError)
         _require(self.max_steps >= 1, "max_steps", self.max_steps, "at least 1")
         if self.tol is not None:
