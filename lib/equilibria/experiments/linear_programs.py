@@ -102,7 +102,8 @@ def unrolled_loss(model: ImplicitGNN, x: Graph, label: Tensor, *, depth: int) ->
 
 
 def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = None, device: str | None = None) -> training.Outcome:
-    """Train one model; resumes where an earlier call stopped. Writes `data/checkpoints/linear_programs/NAME-seedN`."""
+    """Train one model; resumes where an earlier call stopped, from `data/trainings`. Writes
+    `data/checkpoints/linear_programs/NAME-seedN`."""
     kind, width = name.split("-")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     programs, test = data(profile)
@@ -123,7 +124,7 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
                 for part, p in (("train", programs), ("test", test))}
 
     outcome = training.train(model, loss, settings=settings, stem=_stem(name, profile, seed), minutes=minutes, validate=validate,
-                             card={"name": name, "profile": profile, "device": device, "programs": list(_SIZES[profile])})
+                             state_folder=data_folder() / "trainings" / "linear_programs" / profile, card={"name": name, "profile": profile, "device": device, "programs": list(_SIZES[profile])})
     state = f"finished, {outcome.metrics}" if outcome.finished else "stopped at the time limit; the same command continues"
     print(f"{name} seed {seed}: step {outcome.step}, {outcome.seconds:.0f} s, {state}")
     return outcome
