@@ -249,10 +249,10 @@ def solves(eta: float, tol: float, points: list[float], device: str = "cpu") -> 
 
 def curves(eta: float, times: list[int], points: int, device: str = "cpu") -> dict:
     """y_t of the regular operator, iterated from 0, beside its closed form, for each t of `times`."""
-    x = _log_space(1e-3, 1, points, device)
+    x, times = _log_space(1e-3, 1, points, device), sorted(set(times))
     iterates = [y for t, y in enumerate(fixed_point.trajectory(RegularReciprocal(eta), torch.zeros_like(x), x, max(times)), 1) if t in times]
-    exact = [closed_form(x, t, eta) for t in sorted(times)]
-    return {"x": x[:, 0], "times": sorted(times), "iterates": [y[:, 0] for y in iterates], "closed_form": [y[:, 0] for y in exact],
+    exact = [closed_form(x, t, eta) for t in times]
+    return {"x": x[:, 0], "times": times, "iterates": [y[:, 0] for y in iterates], "closed_form": [y[:, 0] for y in exact],
             "target": 1 / x[:, 0], "largest_gap": [float(((y - e) / e).abs().max()) for y, e in zip(iterates, exact, strict=True)]}
 
 
