@@ -45,6 +45,7 @@ def test_ratios_and_errors_on_perturbed_programs(programs):
     moved = linear_programs.perturb(programs, "u", norm=1e-4, seed=0)
     measured = experiment.perturbed_along_t(Halfway(), programs, moved, norm=1e-4, steps=3)
     assert measured["ratio"] == pytest.approx([0.5, 0.75, 0.875], rel=1e-8)  # |dy_t| / |du| = 1 - 2^-t
+    assert measured["median"] == pytest.approx([0.5, 0.75, 0.875], rel=1e-8)
     still = linear_programs.perturb(programs, "c", norm=1e-4, seed=0)
     assert experiment.perturbed_along_t(Halfway(), programs, still, norm=1e-4, steps=2)["ratio"] == [0.0, 0.0]
     relabelled = replace(moved, y=0.5 * moved.u)

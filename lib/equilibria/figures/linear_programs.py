@@ -7,6 +7,8 @@ from equilibria.figures import COLOURS, SEQUENCE
 
 __all__ = ["residuals", "table_1", "error_along_t", "lipschitz_along_t", "error_by_kind", "feasibility", "transfer", "trap"]
 
+_WIDTHS = [SEQUENCE[i] for i in (1, 2, 0, 4)]  # one colour a size
+
 
 def _steps(axis, label="iteration t"):
     axis.set(xscale="log", xlabel=label)
@@ -49,31 +51,33 @@ def table_1(data: dict) -> Figure:
 def error_along_t(data: dict) -> Figure:
     """Error against t for every embedding; explicit networks as levels."""
     figure, axis = plt.subplots(figsize=(6.8, 4.2))
-    for colour, (width, row) in zip(SEQUENCE[4:], sorted(data["along_t"].items(), key=lambda item: int(item[0]))):
+    for colour, (width, row) in zip(_WIDTHS, sorted(data["along_t"].items(), key=lambda item: int(item[0]))):
         axis.plot(range(1, len(row["mean"]) + 1), row["mean"], color=colour, label=f"implicit, embedding {width}")
         axis.axhline(data["table"]["explicit"][width]["test"], color=colour, ls=":", lw=1.2)
     axis.plot([], [], color="k", ls=":", label="explicit, same embedding")
     axis.axvspan(1, data["trained_steps"], color=COLOURS["bound"], alpha=0.12, lw=0)
-    axis.text(data["trained_steps"], 0.98, "trained to here ", transform=axis.get_xaxis_transform(), ha="right", va="top", fontsize=8, color="#555555")
+    axis.text(data["trained_steps"], 0.02, "trained to here ", transform=axis.get_xaxis_transform(), ha="right", va="bottom", fontsize=8, color="#555555")
     _steps(axis)
     axis.set(ylabel="test error", ylim=(0, None), title="The error falls with t, settles, and stays")
-    axis.legend()
+    axis.legend(loc="upper right")
     return figure
 
 
 def lipschitz_along_t(data: dict) -> Figure:
-    """Mean difference ratio |dy_t| / |dx| against t, one panel per perturbed input."""
+    """Mean and median difference ratio |dy_t| / |dx| against t, one panel per perturbed input."""
     kinds = data["kinds"]
-    figure, axes = plt.subplots(1, len(kinds), figsize=(14, 3.6))
+    figure, axes = plt.subplots(1, len(kinds), figsize=(14, 4))
     for axis, (kind, row) in zip(axes, kinds.items()):
-        axis.plot(range(1, len(row["implicit"]["ratio"]) + 1), row["implicit"]["ratio"], color=COLOURS["implicit"], label="implicit, y_t")
-        axis.axhline(row["explicit"]["ratio"][-1], color=COLOURS["explicit"], ls="--", label="explicit")
-        axis.axhline(row["true_ratio"], color=COLOURS["closed_form"], ls=":", label="HiGHS (the target)")
+        t = range(1, len(row["implicit"]["ratio"]) + 1)
+        axis.plot(t, row["implicit"]["ratio"], color=COLOURS["implicit"], lw=1, alpha=0.6, label="implicit y_t, mean")
+        axis.plot(t, row["implicit"]["median"], color=COLOURS["implicit"], lw=2.5, label="implicit y_t, median")
+        axis.axhline(row["explicit"]["ratio"][-1], color=COLOURS["explicit"], ls="--", label="explicit, mean")
+        axis.axhline(row["true_ratio"], color=COLOURS["closed_form"], ls=":", label="the target (HiGHS), mean")
         _steps(axis)
         axis.set(title=f"{kind} perturbed", yscale="log")
-    axes[0].set_ylabel("mean |dy_t| / |dx|")
-    axes[0].legend()
-    figure.suptitle(f"How steep y_t is: a simple operator, ever steeper answers (embedding {data['width']})")
+    axes[0].set_ylabel("|dy_t| / |dx|")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.suptitle(f"How steep y_t is, by the input that is moved (embedding {data['width']})")
     return figure
 
 
@@ -108,7 +112,7 @@ def feasibility(data: dict) -> Figure:
 def transfer(data: dict) -> Figure:
     """Error against t on larger programs than those of training."""
     figure, axis = plt.subplots(figsize=(6.4, 3.8))
-    for colour, (size, row) in zip(SEQUENCE[4:], sorted(data["transfer"].items(), key=lambda item: int(item[0]))):
+    for colour, (size, row) in zip(_WIDTHS, sorted(data["transfer"].items(), key=lambda item: int(item[0]))):
         axis.plot(range(1, len(row["implicit"]) + 1), row["implicit"], color=colour, label=f"{size} variables" + (" (trained)" if size == "50" else ""))
         axis.axhline(row["explicit"], color=colour, ls=":", lw=1.2)
     axis.plot([], [], color="k", ls=":", label="explicit")
