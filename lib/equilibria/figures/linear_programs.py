@@ -33,7 +33,7 @@ def residuals(data: dict) -> Figure:
 
 def table_1(data: dict) -> Figure:
     """Test error against embedding size, explicit and implicit, with the published values."""
-    figure, axis = plt.subplots(figsize=(6.4, 4))
+    figure, axis = plt.subplots(figsize=(7.4, 4.4))
     for kind in ("explicit", "implicit"):
         rows = data["table"][kind]
         widths = sorted(map(int, rows))
@@ -44,7 +44,7 @@ def table_1(data: dict) -> Figure:
                   label=f"{kind}, published")
     axis.set_xticks(range(len(widths)), widths)
     axis.set(xlabel="embedding size", ylabel="test error |y - y*| / (|y*| + 1)", ylim=(0, None), title="The smallest implicit network beats every explicit one")
-    axis.legend()
+    axis.legend(loc="lower left", ncols=2)
     return figure
 
 
@@ -91,8 +91,8 @@ def error_by_kind(data: dict) -> Figure:
         axis.scatter(place, [data["kinds"][k][kind]["published"] for k in kinds], marker="_", s=260, color="k", zorder=3,
                      label="published" if kind == "explicit" else None)
     axis.set_xticks(range(len(kinds)), kinds)
-    axis.set(xlabel="perturbed input", ylabel="error on the perturbed programs", title=f"Error by kind of perturbation (embedding {data['width']})")
-    axis.legend()
+    axis.set(xlabel="perturbed input", ylabel="error on the perturbed programs", ylim=(0, 0.38), title=f"Error by kind of perturbation (embedding {data['width']})")
+    axis.legend(loc="upper center", ncols=3)
     return figure
 
 
