@@ -115,7 +115,7 @@ def test_the_shipped_equilibria_are_real(width):
 
 
 def test_plain_unrolling_has_no_equilibrium():
-    """Broken on purpose: the trap of PAPER.md section 8 is seen by the same measurement."""
+    """Broken on purpose: the trap of plain unrolling is seen by the same measurement."""
     model, _ = experiment.load("unrolled-8", seed=0)
     curve = experiment.along_t(model, linear_programs.generate(60, seed=17, progress=False), steps=64)["mean"]
     assert curve[-1] > 1.02 * min(curve)

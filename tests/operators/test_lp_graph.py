@@ -27,7 +27,7 @@ def answer(model, x, y):
 
 
 def by_edges(model, programs, y):
-    """The same network as PAPER.md section 5 writes it: one message an edge, gathered and scattered, features joined."""
+    """The same network as paper, section 5.3 writes it: one message an edge, gathered and scattered, features joined."""
     dense = lambda layer, h: functional.linear(h, layer.weight, layer.bias)  # noqa: E731
     act, results = functional.silu, []
     for i in range(len(programs)):

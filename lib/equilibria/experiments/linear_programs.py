@@ -1,4 +1,4 @@
-"""Linear programs: the named trainings of Table 1, and what notebook 04 measures (paper section 5.3; PAPER.md section 5).
+"""Linear programs: the named trainings of Table 1, and what notebook 04 measures (paper, section 5.3).
 
 Names: `explicit-W` and `implicit-W` with embedding W = 4, 8, 16, 32, each with any seed; one test set for all. `unrolled-8`
 is the trap shown on purpose: the implicit network trained by plain unrolling, 3 and then 6 iterations from y = 0.
@@ -175,7 +175,7 @@ def along_t(model: ExplicitGNN | ImplicitGNN, programs: LinearPrograms, *, steps
 @torch.no_grad()
 def perturbed_along_t(model: ExplicitGNN | ImplicitGNN, programs: LinearPrograms, moved: LinearPrograms, *, norm: float,
                       steps: int) -> dict[str, list[float]]:
-    """The Lipschitz protocol (PAPER.md section 5) for one kind of perturbation, in float64:
+    """The Lipschitz protocol (paper, section 5.3) for one kind of perturbation, in float64:
 
     ratio    mean over the programs of |y_t(x + dx) - y_t(x)| / |dx|, the paper's estimate of a Lipschitz constant, per t
     median   its median over the programs: not carried by the few whose iteration cycles

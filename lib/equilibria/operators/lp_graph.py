@@ -110,7 +110,7 @@ def graph(programs: LinearPrograms, *, dtype: torch.dtype = torch.float32, devic
 
 class _Linear(nn.Linear):
     """A linear layer that is fast when narrow: 16 / width nodes share one row of a block-diagonal product, since
-    matrix kernels waste most of their registers on 4 or 8 columns. Orthogonal weight, zero bias (PAPER.md section 5)."""
+    matrix kernels waste most of their registers on 4 or 8 columns. Orthogonal weight, zero bias (paper, section 5.3)."""
 
     def reset_parameters(self) -> None:
         nn.init.orthogonal_(self.weight)

@@ -187,7 +187,7 @@ def _check_sizes(**sizes) -> None:
 
 def generate(count: int, *, variables: int = 50, constraints: int = 10, nonzeros: int = 100,
              equality_probability: float = 0.3, seed: int, progress: bool = True) -> LinearPrograms:
-    """`count` feasible random LPs with labels, drawn as in the paper (PAPER.md section 5).
+    """`count` feasible random LPs with labels, drawn as in the paper (paper, section 5.3).
 
     A has `nonzeros` entries N(0, 1) at random places; c ~ 0.01 U(-1, 1), b ~ U(-1, 1); l <= u two sorted draws of
     N(0, 10^2); each row an equality with `equality_probability`. Infeasible draws are dropped (about 45 %).
@@ -256,7 +256,7 @@ def solve(programs: LinearPrograms, *, progress: bool = True) -> LinearPrograms:
 
 def perturb(programs: LinearPrograms, kind: str, *, norm: float = 1e-4, seed: int) -> LinearPrograms:
     """Copies whose input `kind` ("A", "b", "c", "l" or "u") is moved by `norm` in a random direction, one direction
-    per program (A: on its nonzeros). The labels are NOT changed: `solve` gives those. Lipschitz protocol, PAPER.md section 5."""
+    per program (A: on its nonzeros). The labels are NOT changed: `solve` gives those. Lipschitz protocol, paper, section 5.3."""
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {KINDS}, got {kind!r}")
     if not norm > 0:
