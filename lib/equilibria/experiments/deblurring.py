@@ -1,0 +1,230 @@
+"""Deblurring: the named trainings of Tables 3-4 and what notebook 02 measures (paper, section 5.1).
+
+Names: `denoiser` (trained first; every other model starts from it), `explicit`, `pgd`, `hqs`, `unfolded-K` (K untied HQS
+blocks) and `unrolled-pgd`, the trap shown on purpose: PGD by plain back-propagation through its first iterations.
+The profile `quick` has a DRUNet of 0.58 million weights, crops of 64 x 64 and this project's own kernel: two CPU cores
+train it, and its weights are shipped. `paper` has the published network of 32.6 million weights, crops of 128 x 128, Levin09.
+
+How the implicit models are trained, so that an equilibrium is there to be iterated to: a pool of photographs keeps the
+states y between visits (warm starts), so that most gradients are taken near y*, after tens to hundreds of iterations; a
+slot that is drawn afresh starts from 0, x or noise (path independence, Anil et al. 2022). Each visit iterates a few times
+freely, then `graded` times with gradient, and pays for a G that stretches a direction by more than `modulus`; the
+direction is the state of a power iteration that lives in the pool too.
+"""
+
+from __future__ import annotations
+
+import urllib.error
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from equilibria import checkpoints, training
+from equilibria.operators.deblurring import Denoiser, Explicit, ImplicitHQS, ImplicitPGD, Unfolded
+from equilibria.problems import images
+from equilibria.problems.images import Blur
+from equilibria.project import data_folder
+
+DEPTHS = {"quick": (1, 2, 4, 8), "paper": (1, 2, 4, 8, 16, 32)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What a profile trains: network, data, and the steps and batch of each model."""
+
+    channels: tuple[int, ...]
+    blocks: int
+    residual: bool
+    crop: int
+    batch: int
+    pool: int
+    steps: dict[str, int]
+    learning_rate: float
+
+
+RECIPES = {
+    "quick": Recipe(channels=(16, 32, 64, 128), blocks=1, residual=True, crop=64, batch=8, pool=256, learning_rate=3e-4,
+                    steps={"denoiser": 4500, "explicit": 4000, "pgd": 1200, "hqs": 1200, "unfolded": 1200, "unrolled": 400}),
+    "paper": Recipe(channels=(64, 128, 256, 512), blocks=4, residual=False, crop=128, batch=6, pool=192, learning_rate=1e-4,
+                    steps={"denoiser": 40000, "explicit": 4000, "pgd": 4000, "hqs": 4000, "unfolded": 4000, "unrolled": 400}),
+}
+_FREE, _GRADED = 6, 3  # iterations of a visit without gradient: 0 to _FREE; with: _GRADED
+_AFRESH = (0.5, 0.06)  # chance that a slot is drawn afresh at a visit: half of the pool stays young, half grows old
+_MODULUS, _PENALTY = 0.98, {"pgd": 0.02, "hqs": 0.02}
+_DENOISED = 0.15  # largest noise level of the denoiser's training
+_GRADIENT_CLIP = {"denoiser": 0.1}
+
+
+def names(profile: str) -> list[str]:
+    """The models that can be trained in a profile."""
+    return ["denoiser", "explicit", "pgd", "hqs", *(f"unfolded-{depth}" for depth in DEPTHS[profile]), "unrolled-pgd"]
+
+
+def kernel(profile: str) -> Tensor:
+    """The kernel of a profile. Raises ImageError where `paper` has no Levin09.npy."""
+    if profile == "quick":
+        return images.motion_kernel()
+    found = images.levin09()
+    if found is None:
+        raise images.ImageError(f"the profile paper needs {data_folder() / 'degradations' / 'Levin09.npy'}: get it with "
+                                "python -c \"from deepinv.utils import load_degradation; load_degradation('Levin09.npy', 'data/degradations', index=1)\"")
+    return found
+
+
+def new(name: str, *, profile: str = "quick", seed: int = 0) -> nn.Module:
+    """An untrained model by name."""
+    torch.manual_seed(seed)
+    recipe = RECIPES[profile]
+    denoiser = Denoiser(recipe.channels, recipe.blocks, residual=recipe.residual)
+    kind, _, depth = name.partition("-")
+    if kind == "denoiser":
+        return denoiser
+    if kind == "explicit":
+        return Explicit(denoiser)
+    blur = Blur(kernel(profile))
+    if kind == "unfolded":
+        return Unfolded(ImplicitHQS(denoiser, blur), int(depth))
+    return ImplicitHQS(denoiser, blur) if kind == "hqs" else ImplicitPGD(denoiser, blur)
+
+
+def _stem(name: str, profile: str, seed: int) -> Path:
+    folder = data_folder() / "checkpoints" / "deblurring"
+    return (folder if profile == "quick" else folder / profile) / f"{name}-seed{seed}"
+
+
+def load(name: str, *, seed: int = 0, profile: str = "quick") -> tuple[nn.Module, dict]:
+    """(model, card) of a finished training. Raises CheckpointError when it is missing, damaged or another model's."""
+    model = new(name, profile=profile)
+    card = checkpoints.load(_stem(name, profile, seed), model)
+    return model.eval(), card
+
+
+def seeds(name: str, *, profile: str = "quick") -> list[int]:
+    """The seeds whose finished training is at hand."""
+    return sorted(int(card.stem.rpartition("seed")[2]) for card in _stem(name, profile, 0).parent.glob(f"{name}-seed*.json"))
+
+
+# ------------------------------------------------------------------------------------------------------------ training
+def _start_from_denoiser(model: nn.Module, profile: str) -> None:
+    weights = load("denoiser", profile=profile)[0].state_dict()
+    for part in model.modules():
+        if isinstance(part, Denoiser):
+            part.load_state_dict(weights)
+
+
+def _pool(recipe: Recipe, device: str) -> dict[str, Tensor]:
+    shape = (recipe.pool, 3, recipe.crop, recipe.crop)
+    pool = {name: torch.zeros(shape, device=device) for name in ("truth", "x", "y", "direction")}
+    return pool | {"visits": torch.zeros(recipe.pool, dtype=torch.int64)}
+
+
+def _measured(photographs, count: int, size: int, blur: Blur, generator: torch.Generator, device: str) -> tuple[Tensor, Tensor]:
+    truth = images.draw(photographs, count, size=size, generator=generator).to(device)
+    return truth, images.measure(truth, blur, generator=generator)
+
+
+def pool_loss(model: ImplicitPGD | ImplicitHQS, pool: dict[str, Tensor], photographs: list[Tensor], slots: Tensor,
+              generator: torch.Generator, *, penalty: float) -> Tensor:
+    """Mean squared error of the graded iterations of a visit to `slots`, plus `penalty` (|J v| - modulus)_+^2 (see the
+    module's header). Changes the pool in place."""
+    device = pool["y"].device
+    old = slots >= len(pool["visits"]) // 2
+    chance = torch.where(old, _AFRESH[1], _AFRESH[0])
+    afresh = (torch.rand(len(slots), generator=generator) < chance) | (pool["visits"][slots] == 0)
+    if bool(afresh.any()):
+        drawn = slots[afresh]
+        truth, x = _measured(photographs, len(drawn), pool["y"].shape[-1], model.blur, generator, device)
+        start = torch.randint(3, (len(drawn),), generator=generator).to(device)[:, None, None, None]
+        noise = torch.rand(truth.shape, generator=generator).to(device)
+        pool["truth"][drawn], pool["x"][drawn], pool["visits"][drawn] = truth, x, 0
+        pool["y"][drawn] = torch.where(start == 0, torch.zeros_like(x), torch.where(start == 1, x, noise))
+        pool["direction"][drawn] = torch.randn(truth.shape, generator=generator).to(device)
+    x, truth, y = pool["x"][slots], pool["truth"][slots], pool["y"][slots]
+    with torch.no_grad():
+        for _ in range(int(torch.randint(_FREE + 1, (), generator=generator))):
+            y = model(y, x)
+    errors = []
+    for _ in range(_GRADED):
+        y = model(y, x)
+        errors.append((y - truth).square().mean())
+    pool["y"][slots] = y.detach()
+    pool["visits"][slots] += 1
+    value = torch.stack(errors).mean()
+    if penalty:
+        v = pool["direction"][slots[old]]
+        v = v / v.flatten(1).norm(dim=1)[:, None, None, None].clamp(min=1e-12)
+        point, x = y.detach()[old].requires_grad_(), x[old]
+        size = 1e-2 * v[0].numel() ** 0.5  # a root mean square of 0.01: over the kinks of H, below what is seen
+        with torch.no_grad():
+            here = model(point, x)
+        stretched = (model(point + size * v, x) - here) / size
+        (pulled,) = torch.autograd.grad(stretched, point, stretched.detach(), retain_graph=True)
+        pool["direction"][slots[old]] = pulled.detach()
+        excess = (stretched.flatten(1).norm(dim=1) - _MODULUS).clamp(min=0)
+        value = value + penalty * excess.square().mean()
+    return value
+
+
+def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = None, device: str | None = None) -> training.Outcome:
+    """Train one model on BSDS500's training photographs; resumes where an earlier call stopped, from `data/trainings`.
+    Writes `data/checkpoints/deblurring/NAME-seedN`. Raises ImageError where the data set is not there."""
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    recipe = RECIPES[profile]
+    photographs, held_out = images.bsds500("train"), images.crops(images.bsds500("val")[:16], size=recipe.crop, seed=0)
+    blur = Blur(kernel(profile))
+    model = new(name, profile=profile, seed=seed).to(device)
+    kind = name.partition("-")[0]
+    if kind != "denoiser":
+        _start_from_denoiser(model, profile)
+    steps = recipe.steps[kind]
+    settings = training.Settings(steps=steps, learning_rate=1e-3 if kind == "denoiser" else recipe.learning_rate, clip=0.1, warmup=50, schedule="cosine",
+                                 ema=0.998, seed=seed, save_every=20, validate_every=max(1, steps // 6))
+    implicit = kind in ("pgd", "hqs")
+    pool = _pool(recipe, device) if implicit else {}
+
+    def loss(model, step, generator):
+        if implicit:
+            half = recipe.pool // 2  # half of a batch from the young slots, half from the old
+            slots = training.minibatch(half, recipe.batch // 2, seed=seed, step=step)
+            return pool_loss(model, pool, photographs, torch.cat([slots, slots + half]), generator, penalty=_PENALTY[kind])
+        if kind == "denoiser":
+            truth = images.draw(photographs, recipe.batch, size=recipe.crop, generator=generator)
+            sigma = _DENOISED * torch.rand(recipe.batch, generator=generator)
+            noisy = truth + sigma[:, None, None, None] * torch.randn(truth.shape, generator=generator)
+            return (model(noisy.to(device), sigma.to(device)) - truth.to(device)).square().mean()
+        truth, x = _measured(photographs, recipe.batch, recipe.crop, blur, generator, device)
+        y = unrolled(model, x, depth=10) if kind == "unrolled" else model(x)
+        return (y - truth).square().mean()
+
+    def validate(model):
+        generator = torch.Generator().manual_seed(0)
+        truth = held_out.to(device)
+        with torch.no_grad():
+            if kind == "denoiser":
+                noisy = truth + 0.05 * torch.randn(truth.shape, generator=generator).to(device)
+                return {"psnr": images.psnr(model(noisy, 0.05), truth).mean().item()}
+            x = images.measure(truth, blur, generator=generator)
+            if kind in ("explicit", "unfolded"):
+                return {"psnr": images.psnr(model(x), truth).mean().item()}
+            seen, y = {}, x
+            for t in range(1, 101):
+                y = model(y, x)
+                if t in (10, 30, 100):
+                    seen[f"psnr_{t}"] = images.psnr(y, truth).mean().item()
+            return seen
+
+    outcome = training.train(model, loss, settings=settings, stem=_stem(name, profile, seed), minutes=minutes, validate=validate, memory=pool,
+                             state_folder=data_folder() / "trainings" / "deblurring" / profile, card={"name": name, "profile": profile, "device": device})
+    state = f"finished, {outcome.metrics}" if outcome.finished else "stopped at the time limit; the same command continues"
+    print(f"{name} seed {seed}: step {outcome.step}, {outcome.seconds:.0f} s, {state}")
+    return outcome
+
+
+def unrolled(model: ImplicitPGD | ImplicitHQS, x: Tensor, *, depth: int) -> Tensor:
+    """y_depth from y_0 = x, back-propagated through every iteration: no equilibrium is asked for."""
+    y = x
+    for _ in range(depth):
+        y = model(y, x)
+    return y
