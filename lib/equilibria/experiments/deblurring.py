@@ -14,14 +14,15 @@ direction is the state of a power iteration that lives in the pool too.
 
 from __future__ import annotations
 
-import urllib.error
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from equilibria import checkpoints, training
+from equilibria import checkpoints, fixed_point, training
+from equilibria.fixed_point import Anderson
 from equilibria.operators.deblurring import Denoiser, Explicit, ImplicitHQS, ImplicitPGD, Unfolded
 from equilibria.problems import images
 from equilibria.problems.images import Blur
@@ -228,3 +229,101 @@ def unrolled(model: ImplicitPGD | ImplicitHQS, x: Tensor, *, depth: int) -> Tens
     for _ in range(depth):
         y = model(y, x)
     return y
+
+
+# ----------------------------------------------------------------------------------------------------------- measuring
+def solved(model: nn.Module, x: Tensor, *, method=Anderson(), max_steps: int = 300, tol: float = 1e-4) -> fixed_point.Solution:
+    """The answer of any of the models to x, as a `Solution`: an implicit one is iterated from y_0 = x to the relative
+    residual `tol` (the status says where it did not get there), an explicit one has its one answer."""
+    if isinstance(model, (ImplicitPGD, ImplicitHQS)):
+        return fixed_point.solve(model, x, x, method=method, max_steps=max_steps, tol=tol, throw=False)
+    with torch.no_grad():
+        return fixed_point.solve(lambda y, x: model(x), x, x, method=fixed_point.Picard(), max_steps=1)
+
+
+@torch.no_grad()
+def psnr_along_t(model: ImplicitPGD | ImplicitHQS, truth: Tensor, x: Tensor, *, steps: int, start: Tensor | None = None) -> Tensor:
+    """PSNR of y_1, ..., y_steps, (steps, B), from y_0 = 0 or `start`."""
+    y0 = torch.zeros_like(x) if start is None else start
+    return torch.stack([images.psnr(y, truth) for y in fixed_point.trajectory(model, y0, x, steps)])
+
+
+RANKS = (0.1, 0.3, 0.5, 0.7, 0.9)
+
+
+def waves(blur: Blur, like: Tensor, ranks: tuple[float, ...] = RANKS) -> tuple[Tensor, Tensor]:
+    """(v (R, *like.shape[1:]), |K| (R,)): singular vectors of A, unit plane waves, grey, at the frequencies of the given
+    ranks when the frequencies of the image are sorted by radius (paper, section 5.1)."""
+    H, W = like.shape[-2:]
+    rows, columns = torch.meshgrid(torch.fft.fftfreq(H, 1 / H), torch.fft.rfftfreq(W, 1 / W), indexing="ij")
+    order = torch.argsort((rows.square() + columns.square()).flatten(), stable=True)
+    K = blur.symbol(like).abs().flatten()
+    place = [order[int(rank * (len(order) - 1))] for rank in ranks]
+    i, j = torch.arange(H)[:, None] / H, torch.arange(W)[None, :] / W
+    v = torch.stack([torch.cos(2 * torch.pi * (rows.flatten()[p] * i + columns.flatten()[p] * j)) for p in place]).to(like)
+    v = v[:, None].expand(-1, like.shape[1], -1, -1)
+    return v / v.flatten(1).norm(dim=1)[:, None, None, None], torch.stack([K[p] for p in place])
+
+
+def lipschitz_along_t(model: ImplicitPGD | ImplicitHQS, truth: Tensor, x: Tensor, *, steps: int, norm: float = 0.01,
+                      ranks: tuple[float, ...] = RANKS) -> tuple[Tensor, Tensor]:
+    """The paper's protocol in one pass: dx = A (norm v) for each of `waves`, y_0 = 0 (section 5.1).
+
+    Returns |y_t(x + dx) - y_t(x)| / |dx|, (steps, R, B), and the PSNR of the clean and all perturbed runs,
+    (steps, R + 1, B). In float64: the perturbation of a pixel is near the resolution of float32.
+    """
+    model = copy.deepcopy(model).double()
+    x, truth = x.double(), truth.double()
+    v, _ = waves(model.blur, x, ranks)
+    dx = model.blur(norm * v)[:, None]  # (R, 1, 3, H, W)
+    runs = torch.cat([x[None], x[None] + dx])  # (R + 1, B, 3, H, W)
+    flat, many = runs.flatten(0, 1), truth.expand_as(runs).flatten(0, 1)
+    ratios, quality = [], []
+    with torch.no_grad():
+        for y in fixed_point.trajectory(model, torch.zeros_like(flat), flat, steps):
+            moved = (y.view_as(runs)[1:] - y.view_as(runs)[:1]).flatten(2).norm(dim=2)
+            ratios.append(moved / dx.flatten(1).norm(dim=1)[:, None])
+            quality.append(images.psnr(y, many).view(runs.shape[:2]))
+    return torch.stack(ratios), torch.stack(quality)
+
+
+def saved_bytes(compute) -> int:
+    """Bytes that autograd keeps for the backward pass of compute() -> scalar, each storage once: the training memory of a
+    step beyond the weights. Independent of the allocator, so the same on every run."""
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()  # held, so that no address is used twice
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        compute()
+    return sum(storage.nbytes() for storage in kept.values())
+
+
+def test_set(profile: str = "quick") -> tuple[Tensor, Tensor]:
+    """(truth, x): one 128 x 128 crop of each of BSDS500's 200 test photographs, the same for every model and seed."""
+    truth = images.crops(images.bsds500("test"), size=128, seed=1)
+    return truth, images.measure(truth, Blur(kernel(profile)), generator=torch.Generator().manual_seed(1))
+
+
+def _report(name: str, profile: str, seed: int) -> Path:
+    return _stem(name, profile, seed).with_suffix(".test.json")
+
+
+def evaluate(name: str, *, seed: int, profile: str = "quick", count: int | None = None, device: str = "cpu") -> dict:
+    """What a finished model does on the first `count` (None: all) crops of `test_set`: psnr and ssim of its answer per
+    image, evaluations of G spent per image, how many of the solves succeeded."""
+    model, card = load(name, seed=seed, profile=profile)
+    model.to(device)
+    truth, x = (part[:count] for part in test_set(profile))
+    y, steps, success = [], [], []
+    for part in x.split(8):
+        solution = solved(model, part.to(device))
+        y.append(solution.y.cpu())
+        steps += solution.steps.tolist()
+        success += solution.success.tolist()
+    y = torch.cat(y)
+    return {"name": name, "seed": seed, "profile": profile, "sha256": card["sha256"], "parameters": card["parameters"],
+            "train_seconds": card["seconds"], "psnr": images.psnr(y, truth).tolist(), "ssim": images.ssim(y, truth).tolist(),
+            "steps": steps, "success": success}
