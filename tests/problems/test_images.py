@@ -1,5 +1,6 @@
 """Photographs, blur and noise: exactness of the operator, the data's rules, and every bad input in one clear line."""
 
+import io
 import math
 
 import numpy as np
@@ -188,7 +189,7 @@ def test_a_float_image_with_nan(tmp_path):
 def test_a_huge_image_is_scaled_down_and_says_so(tmp_path, capsys):
     picture(tmp_path / "a.png", size=(300, 200))
     assert images.read(tmp_path / "a.png", largest=150).shape == (3, 100, 150)
-    assert capsys.readouterr().out == "a.png: 300 x 200 pixels scaled down to 150 x 100\n"
+    assert capsys.readouterr().out == f"{tmp_path / 'a.png'}: 300 x 200 pixels scaled down to 150 x 100\n"
 
 
 @pytest.mark.parametrize("size, says", [((31, 64), "31 x 64 pixels, and each side must have at least 32"), ((2000, 40), "too long and narrow")])
@@ -196,6 +197,13 @@ def test_tiny_images(tmp_path, size, says):
     picture(tmp_path / "a.png", size=size)
     with pytest.raises(ImageError, match=says):
         images.read(tmp_path / "a.png")
+
+
+def test_an_upload(tmp_path):
+    picture(tmp_path / "a.png")
+    assert torch.equal(images.read(io.BytesIO((tmp_path / "a.png").read_bytes())), images.read(tmp_path / "a.png"))
+    with pytest.raises(ImageError, match="'the upload' cannot be read as an image"):
+        images.read(io.BytesIO(b"not an image"))
 
 
 def test_what_is_not_an_image(tmp_path):

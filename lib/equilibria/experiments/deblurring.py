@@ -15,6 +15,8 @@ direction is the state of a power iteration that lives in the pool too.
 from __future__ import annotations
 
 import copy
+import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,21 +48,21 @@ class Recipe:
 
 
 RECIPES = {
-    "quick": Recipe(channels=(16, 32, 64, 128), blocks=1, residual=True, crop=64, batch=8, pool=256, learning_rate=3e-4,
+    "quick": Recipe(channels=(16, 32, 64, 128), blocks=1, residual=True, crop=64, batch=8, pool=128, learning_rate=3e-4,
                     steps={"denoiser": 4500, "explicit": 4000, "pgd": 1200, "hqs": 1200, "unfolded": 1200, "unrolled": 400}),
-    "paper": Recipe(channels=(64, 128, 256, 512), blocks=4, residual=False, crop=128, batch=6, pool=192, learning_rate=1e-4,
+    "paper": Recipe(channels=(64, 128, 256, 512), blocks=4, residual=False, crop=128, batch=6, pool=96, learning_rate=1e-4,
                     steps={"denoiser": 40000, "explicit": 4000, "pgd": 4000, "hqs": 4000, "unfolded": 4000, "unrolled": 400}),
 }
 _FREE, _GRADED = 6, 3  # iterations of a visit without gradient: 0 to _FREE; with: _GRADED
-_AFRESH = (0.5, 0.06)  # chance that a slot is drawn afresh at a visit: half of the pool stays young, half grows old
+_AFRESH = (0.5, 0.03)  # chance that a slot is drawn afresh at a visit: half of the pool stays young, half grows old
 _MODULUS, _PENALTY = 0.98, {"pgd": 0.02, "hqs": 0.02}
 _DENOISED = 0.15  # largest noise level of the denoiser's training
 _GRADIENT_CLIP = {"denoiser": 0.1}
 
 
 def names(profile: str) -> list[str]:
-    """The models that can be trained in a profile."""
-    return ["denoiser", "explicit", "pgd", "hqs", *(f"unfolded-{depth}" for depth in DEPTHS[profile]), "unrolled-pgd"]
+    """What can be trained in a profile; `evaluation`, last, records what the finished models do on the test photographs."""
+    return ["denoiser", "explicit", "pgd", "hqs", *(f"unfolded-{depth}" for depth in DEPTHS[profile]), "unrolled-pgd", "evaluation"]
 
 
 def kernel(profile: str) -> Tensor:
@@ -168,10 +170,12 @@ def pool_loss(model: ImplicitPGD | ImplicitHQS, pool: dict[str, Tensor], photogr
     return value
 
 
-def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = None, device: str | None = None) -> training.Outcome:
+def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = None, device: str | None = None) -> training.Outcome | None:
     """Train one model on BSDS500's training photographs; resumes where an earlier call stopped, from `data/trainings`.
     Writes `data/checkpoints/deblurring/NAME-seedN`. Raises ImageError where the data set is not there."""
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "evaluation":
+        return _evaluate_all(profile, minutes, device)
     recipe = RECIPES[profile]
     photographs, held_out = images.bsds500("train"), images.crops(images.bsds500("val")[:16], size=recipe.crop, seed=0)
     blur = Blur(kernel(profile))
@@ -307,10 +311,6 @@ def test_set(profile: str = "quick") -> tuple[Tensor, Tensor]:
     return truth, images.measure(truth, Blur(kernel(profile)), generator=torch.Generator().manual_seed(1))
 
 
-def _report(name: str, profile: str, seed: int) -> Path:
-    return _stem(name, profile, seed).with_suffix(".test.json")
-
-
 def evaluate(name: str, *, seed: int, profile: str = "quick", count: int | None = None, device: str = "cpu") -> dict:
     """What a finished model does on the first `count` (None: all) crops of `test_set`: psnr and ssim of its answer per
     image, evaluations of G spent per image, how many of the solves succeeded."""
@@ -324,6 +324,31 @@ def evaluate(name: str, *, seed: int, profile: str = "quick", count: int | None 
         steps += solution.steps.tolist()
         success += solution.success.tolist()
     y = torch.cat(y)
-    return {"name": name, "seed": seed, "profile": profile, "sha256": card["sha256"], "parameters": card["parameters"],
+    return {"name": name, "seed": seed, "profile": profile, "blurred": images.psnr(x, truth).mean().item(), "sha256": card["sha256"], "parameters": card["parameters"],
             "train_seconds": card["seconds"], "psnr": images.psnr(y, truth).tolist(), "ssim": images.ssim(y, truth).tolist(),
             "steps": steps, "success": success}
+
+
+def reports(name: str, *, profile: str = "quick") -> list[dict]:
+    """The recorded `evaluate` of every seed of a model, whether its weights are at hand or not."""
+    folder = _stem(name, profile, 0).parent / "test"
+    return [json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}-seed*.json"))]
+
+
+def _evaluate_all(profile: str, minutes: float | None, device: str) -> None:
+    """Record `evaluate` for every finished model whose record is missing or of other weights."""
+    begun = time.monotonic()
+    for name in names(profile)[1:-2]:
+        for seed in seeds(name, profile=profile):
+            path = _stem(name, profile, 0).parent / "test" / f"{name}-seed{seed}.json"
+            if path.exists() and json.loads(path.read_text())["sha256"] == checkpoints.read_card(_stem(name, profile, seed))["sha256"]:
+                continue
+            if minutes is not None and time.monotonic() - begun > 60 * minutes:
+                print("stopped at the time limit; the same command continues")
+                return
+            found = evaluate(name, seed=seed, profile=profile, device=device)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(".partial")
+            partial.write_text(json.dumps({key: [round(v, 5) for v in value] if key in ("psnr", "ssim") else value for key, value in found.items()}) + "\n")
+            partial.replace(path)
+            print(f"{name} seed {seed}: {sum(found['psnr']) / len(found['psnr']):.2f} dB on {len(found['psnr'])} test crops, solved {sum(found['success'])}", flush=True)

@@ -16,6 +16,7 @@ import hashlib
 import math
 import zipfile
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -39,13 +40,13 @@ class ImageError(ValueError):
 
 
 # ------------------------------------------------------------------------------------------------------- photographs
-def read(path: str | Path, *, largest: int = _LARGEST) -> Tensor:
-    """A user's photograph as (3, H, W) in [0, 1]. Turned upright; grey images get three equal channels, transparency
+def read(path: str | Path | BinaryIO, *, largest: int = _LARGEST) -> Tensor:
+    """A user's photograph (a path or an open file) as (3, H, W) in [0, 1]. Turned upright; grey images get three equal channels, transparency
     goes onto white; sides beyond `largest` are scaled down to it, which is printed.
 
     Raises ImageError for what is not an image, is damaged, or has a side below 32 pixels.
     """
-    path = Path(path)
+    name = "the upload" if hasattr(path, "read") else str(path)
     try:
         with Image.open(path) as file:
             image = ImageOps.exif_transpose(file)
@@ -53,27 +54,27 @@ def read(path: str | Path, *, largest: int = _LARGEST) -> Tensor:
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
             if image.mode.startswith(("I", "F")):  # 16 or 32 bits a channel: PIL's own conversion clips
-                image = _stretched(image, path)
+                image = _stretched(image, name)
             image = image.convert("RGB")
     except FileNotFoundError:
-        raise ImageError(f"path: there is no file {str(path)!r}") from None
+        raise ImageError(f"path: there is no file {name!r}") from None
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ImageError(f"path: {str(path)!r} cannot be read as an image ({error})") from None
+        raise ImageError(f"path: {name!r} cannot be read as an image ({error})") from None
     if min(image.size) < _SMALLEST:
-        raise ImageError(f"path: {str(path)!r} has {image.width} x {image.height} pixels, and each side must have at least {_SMALLEST}")
+        raise ImageError(f"path: {name!r} has {image.width} x {image.height} pixels, and each side must have at least {_SMALLEST}")
     if max(image.size) > largest:
         before = image.size
         image.thumbnail((largest, largest), Image.Resampling.LANCZOS)
-        print(f"{path.name}: {before[0]} x {before[1]} pixels scaled down to {image.width} x {image.height}")
+        print(f"{name}: {before[0]} x {before[1]} pixels scaled down to {image.width} x {image.height}")
         if min(image.size) < _SMALLEST:
-            raise ImageError(f"path: {str(path)!r} has {before[0]} x {before[1]} pixels: too long and narrow to scale down to {largest}")
+            raise ImageError(f"path: {name!r} has {before[0]} x {before[1]} pixels: too long and narrow to scale down to {largest}")
     return _tensor(image)
 
 
-def _stretched(image: Image.Image, path: Path) -> Image.Image:
+def _stretched(image: Image.Image, name: str) -> Image.Image:
     values = np.asarray(image, dtype=np.float64)
     if not np.isfinite(values).all():
-        raise ImageError(f"path: {str(path)!r} has pixels that are not finite")
+        raise ImageError(f"path: {name!r} has pixels that are not finite")
     top = 65535 if image.mode.startswith("I") else max(1.0, values.max())
     return Image.fromarray((255 * (values / top).clip(0, 1)).round().astype(np.uint8))
 
