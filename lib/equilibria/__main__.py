@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from equilibria import claims
-from equilibria.project import PROFILES, ParameterError, check, declared, figures_folder, project_root
+from equilibria.project import PROFILES, DataError, ParameterError, check, declared, figures_folder, project_root
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,7 +32,12 @@ def _train(options) -> int:
     if name not in names:
         raise ParameterError(f"no experiment {options.name!r} in profile {options.profile}; there are "
                              + (", ".join(f"{case}/{n}" for n in names) or "none"))
-    module.train(name, profile=options.profile, seed=options.seed, minutes=options.minutes)
+    from equilibria.checkpoints import CheckpointError
+    try:
+        module.train(name, profile=options.profile, seed=options.seed, minutes=options.minutes)
+    except (CheckpointError, DataError) as error:
+        print(f"equilibria: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

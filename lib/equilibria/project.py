@@ -17,7 +17,7 @@ import math
 import os
 from pathlib import Path
 
-__all__ = ["PROFILES", "ParameterError", "check", "data_folder", "declared", "figures_folder", "find_notebook",
+__all__ = ["DataError", "PROFILES", "ParameterError", "check", "data_folder", "declared", "figures_folder", "find_notebook",
            "notebooks", "project_root", "schema", "settings"]
 
 PROFILES = ("quick", "paper")
@@ -27,6 +27,10 @@ _RULES = {"type", "min", "max", "above", "below", "choices", "items", "min_items
 
 class ParameterError(ValueError):
     """A notebook, profile or parameter that does not exist or cannot be used; the message says what would do."""
+
+
+class DataError(ValueError):
+    """A data set that is missing, damaged or another one, or a file that is not what it should be; the message says what to do."""
 
 
 def project_root() -> Path:

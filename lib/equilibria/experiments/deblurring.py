@@ -8,8 +8,10 @@ train it, and its weights are shipped. `paper` has the published network of 32.6
 How the implicit models are trained, so that an equilibrium is there to be iterated to: a pool of photographs keeps the
 states y between visits (warm starts), so that most gradients are taken near y*, after tens to hundreds of iterations; a
 slot that is drawn afresh starts from 0, x or noise (path independence, Anil et al. 2022). Each visit iterates a few times
-freely, then `graded` times with gradient, and pays for a G that stretches a direction by more than `modulus`; the
-direction is the state of a power iteration that lives in the pool too.
+freely. Then the young half of the pool, seldom near y*, is graded at a few iterations with gradient; the old half, near
+y*, by the implicit adjoint, which alone sees what a small change does to a slow mode after hundreds of iterations. The old
+half also pays for a G that stretches a direction by more than `_MODULUS`; the direction is the state of a power iteration
+that lives in the pool too.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ import torch
 from torch import Tensor, nn
 
 from equilibria import checkpoints, fixed_point, training
-from equilibria.fixed_point import Anderson
+from equilibria.fixed_point import Anderson, Picard
+from equilibria.implicit import Implicit, equilibrium
 from equilibria.operators.deblurring import Denoiser, Explicit, ImplicitHQS, ImplicitPGD, Unfolded
 from equilibria.problems import images
 from equilibria.problems.images import Blur
@@ -49,13 +52,14 @@ class Recipe:
 
 RECIPES = {
     "quick": Recipe(channels=(16, 32, 64, 128), blocks=1, residual=True, crop=64, batch=8, pool=128, learning_rate=3e-4,
-                    steps={"denoiser": 4500, "explicit": 4000, "pgd": 1200, "hqs": 1200, "unfolded": 1200, "unrolled": 400}),
+                    steps={"denoiser": 4500, "explicit": 4000, "pgd": 900, "hqs": 900, "unfolded": 900, "unrolled": 150}),
     "paper": Recipe(channels=(64, 128, 256, 512), blocks=4, residual=False, crop=128, batch=6, pool=96, learning_rate=1e-4,
                     steps={"denoiser": 40000, "explicit": 4000, "pgd": 4000, "hqs": 4000, "unfolded": 4000, "unrolled": 400}),
 }
-_FREE, _GRADED = 6, 3  # iterations of a visit without gradient: 0 to _FREE; with: _GRADED
+_FREE, _GRADED = 6, 3  # iterations of a visit without gradient: 0 to _FREE; of a young slot with: _GRADED
+_ADJOINT = Implicit(method=Anderson(), max_steps=12, tol=None, throw=False)
 _AFRESH = (0.5, 0.03)  # chance that a slot is drawn afresh at a visit: half of the pool stays young, half grows old
-_MODULUS, _PENALTY = 0.98, {"pgd": 0.02, "hqs": 0.02}
+_MODULUS, _PENALTY = 0.97, {"pgd": 0.05, "hqs": 0.02}
 _DENOISED = 0.15  # largest noise level of the denoiser's training
 _GRADIENT_CLIP = {"denoiser": 0.1}
 
@@ -130,12 +134,13 @@ def _measured(photographs, count: int, size: int, blur: Blur, generator: torch.G
 
 def pool_loss(model: ImplicitPGD | ImplicitHQS, pool: dict[str, Tensor], photographs: list[Tensor], slots: Tensor,
               generator: torch.Generator, *, penalty: float) -> Tensor:
-    """Mean squared error of the graded iterations of a visit to `slots`, plus `penalty` (|J v| - modulus)_+^2 (see the
+    """Mean squared error of a visit to `slots`, which are half young and half old, plus `penalty` (|J v| - modulus)_+^2 (see the
     module's header). Changes the pool in place."""
     device = pool["y"].device
     old = slots >= len(pool["visits"]) // 2
     chance = torch.where(old, _AFRESH[1], _AFRESH[0])
-    afresh = (torch.rand(len(slots), generator=generator) < chance) | (pool["visits"][slots] == 0)
+    lost = ~torch.isfinite(pool["y"][slots]).flatten(1).all(1).cpu()
+    afresh = (torch.rand(len(slots), generator=generator) < chance) | (pool["visits"][slots] == 0) | lost
     if bool(afresh.any()):
         drawn = slots[afresh]
         truth, x = _measured(photographs, len(drawn), pool["y"].shape[-1], model.blur, generator, device)
@@ -148,17 +153,20 @@ def pool_loss(model: ImplicitPGD | ImplicitHQS, pool: dict[str, Tensor], photogr
     with torch.no_grad():
         for _ in range(int(torch.randint(_FREE + 1, (), generator=generator))):
             y = model(y, x)
-    errors = []
+    error = lambda y, part: (y - truth[part]).square().mean()  # noqa: E731
+    settled = equilibrium(model, y[old], x[old], method=Picard(), max_steps=1, adjoint=_ADJOINT, throw=False).y
+    young, errors = y[~old], []
     for _ in range(_GRADED):
-        y = model(y, x)
-        errors.append((y - truth).square().mean())
-    pool["y"][slots] = y.detach()
+        young = model(young, x[~old])
+        errors.append(error(young, ~old))
+    value = 0.5 * error(settled, old) + 0.5 * torch.stack(errors).mean()
+    y[old], y[~old] = settled.detach(), young.detach()
+    pool["y"][slots] = y
     pool["visits"][slots] += 1
-    value = torch.stack(errors).mean()
     if penalty:
         v = pool["direction"][slots[old]]
         v = v / v.flatten(1).norm(dim=1)[:, None, None, None].clamp(min=1e-12)
-        point, x = y.detach()[old].requires_grad_(), x[old]
+        point, x = y[old].requires_grad_(), x[old]
         size = 1e-2 * v[0].numel() ** 0.5  # a root mean square of 0.01: over the kinks of H, below what is seen
         with torch.no_grad():
             here = model(point, x)

@@ -23,7 +23,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from equilibria.project import data_folder
+from equilibria.project import DataError, data_folder
 
 __all__ = ["NOISE", "Blur", "ImageError", "bsds500", "crops", "draw", "embedded", "has_bsds500", "levin09", "measure",
            "motion_kernel", "psnr", "read", "ssim"]
@@ -35,7 +35,7 @@ _PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "motorcycle_left", "rocket")
 _LEVIN09_INDEX1 = "535770f6"  # first digits of sha256 of the float64 kernel
 
 
-class ImageError(ValueError):
+class ImageError(DataError):
     """A file that is not a usable image, or a data set that is not there. The message says what to do."""
 
 
