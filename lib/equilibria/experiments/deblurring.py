@@ -26,13 +26,14 @@ import torch
 from torch import Tensor, nn
 
 from equilibria import checkpoints, fixed_point, training
-from equilibria.fixed_point import Anderson, Picard
+from equilibria.fixed_point import Anderson, Picard, solve
 from equilibria.implicit import Implicit, equilibrium
 from equilibria.operators.deblurring import Denoiser, Explicit, ImplicitHQS, ImplicitPGD, Unfolded
 from equilibria.problems import images
 from equilibria.problems.images import Blur
 from equilibria.project import data_folder
 
+TEST_SIZE = 128  # pixels of a test crop
 DEPTHS = {"quick": (1, 2, 4, 8), "paper": (1, 2, 4, 8, 16, 32)}
 
 
@@ -56,9 +57,10 @@ RECIPES = {
     "paper": Recipe(channels=(64, 128, 256, 512), blocks=4, residual=False, crop=128, batch=6, pool=96, learning_rate=1e-4,
                     steps={"denoiser": 40000, "explicit": 4000, "pgd": 4000, "hqs": 4000, "unfolded": 4000, "unrolled": 400}),
 }
-_FREE, _GRADED = 6, 3  # iterations of a visit without gradient: 0 to _FREE; of a young slot with: _GRADED
-_ADJOINT = Implicit(method=Anderson(), max_steps=12, tol=None, throw=False)
-_AFRESH = (0.5, 0.03)  # chance that a slot is drawn afresh at a visit: half of the pool stays young, half grows old
+_FREE, _GRADED = 6, 2  # iterations of a visit without gradient: 0 to _FREE; of a young slot with: _GRADED
+_ADJOINT = Implicit(method=Anderson(), max_steps=8, tol=None, throw=False)
+_AFRESH = (1.0, 0.34)  # chance that a slot is drawn afresh at a visit: half of the pool is always young, half grows old
+_JUMP = 12  # evaluations that bring a fresh old slot near its y*
 _MODULUS, _PENALTY = 0.97, {"pgd": 0.05, "hqs": 0.02}
 _DENOISED = 0.15  # largest noise level of the denoiser's training
 _GRADIENT_CLIP = {"denoiser": 0.1}
@@ -153,6 +155,9 @@ def pool_loss(model: ImplicitPGD | ImplicitHQS, pool: dict[str, Tensor], photogr
     with torch.no_grad():
         for _ in range(int(torch.randint(_FREE + 1, (), generator=generator))):
             y = model(y, x)
+        jump = old & afresh
+        if bool(jump.any()):
+            y[jump] = solve(model, y[jump], x[jump], method=Anderson(), max_steps=_JUMP, throw=False).y
     error = lambda y, part: (y - truth[part]).square().mean()  # noqa: E731
     settled = equilibrium(model, y[old], x[old], method=Picard(), max_steps=1, adjoint=_ADJOINT, throw=False).y
     young, errors = y[~old], []
@@ -267,11 +272,11 @@ def waves(blur: Blur, like: Tensor, ranks: tuple[float, ...] = RANKS) -> tuple[T
     """(v (R, *like.shape[1:]), |K| (R,)): singular vectors of A, unit plane waves, grey, at the frequencies of the given
     ranks when the frequencies of the image are sorted by radius (paper, section 5.1)."""
     H, W = like.shape[-2:]
-    rows, columns = torch.meshgrid(torch.fft.fftfreq(H, 1 / H), torch.fft.rfftfreq(W, 1 / W), indexing="ij")
+    rows, columns = torch.meshgrid(torch.fft.fftfreq(H, 1 / H, dtype=torch.float64), torch.fft.rfftfreq(W, 1 / W, dtype=torch.float64), indexing="ij")
     order = torch.argsort((rows.square() + columns.square()).flatten(), stable=True)
     K = blur.symbol(like).abs().flatten()
     place = [order[int(rank * (len(order) - 1))] for rank in ranks]
-    i, j = torch.arange(H)[:, None] / H, torch.arange(W)[None, :] / W
+    i, j = torch.arange(H, dtype=torch.float64)[:, None] / H, torch.arange(W, dtype=torch.float64)[None, :] / W
     v = torch.stack([torch.cos(2 * torch.pi * (rows.flatten()[p] * i + columns.flatten()[p] * j)) for p in place]).to(like)
     v = v[:, None].expand(-1, like.shape[1], -1, -1)
     return v / v.flatten(1).norm(dim=1)[:, None, None, None], torch.stack([K[p] for p in place])
@@ -315,7 +320,7 @@ def saved_bytes(compute) -> int:
 
 def test_set(profile: str = "quick") -> tuple[Tensor, Tensor]:
     """(truth, x): one 128 x 128 crop of each of BSDS500's 200 test photographs, the same for every model and seed."""
-    truth = images.crops(images.bsds500("test"), size=128, seed=1)
+    truth = images.crops(images.bsds500("test"), size=TEST_SIZE, seed=1)
     return truth, images.measure(truth, Blur(kernel(profile)), generator=torch.Generator().manual_seed(1))
 
 
