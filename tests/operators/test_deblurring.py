@@ -125,7 +125,7 @@ def test_denoiser_is_deepinvs_drunet():
 def test_the_models_of_the_comparison_have_the_same_network(blur):
     count = lambda model: sum(p.numel() for p in model.parameters())
     network = count(Denoiser())
-    assert network == 575472
+    assert network == 144120
     assert count(Explicit(Denoiser())) == network + 1  # sigma
     assert count(ImplicitPGD(Denoiser(), blur)) == count(ImplicitHQS(Denoiser(), blur)) == network + 2  # sigma and gamma or beta
     assert count(Unfolded(ImplicitHQS(Denoiser(), blur), 3)) == 3 * (network + 2)

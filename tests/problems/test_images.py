@@ -218,6 +218,12 @@ def test_what_is_not_an_image(tmp_path):
         images.read(tmp_path / "c.png")
 
 
+def test_a_picture_survives_as_text():
+    image = torch.randint(256, (3, 20, 30), generator=torch.Generator().manual_seed(0)) / 255
+    assert np.array_equal(images.from_png(images.to_png(image)), (255 * image).round().byte().permute(1, 2, 0).numpy())
+    assert images.from_png(images.to_png(image + 2)).min() == 255  # clipped
+
+
 # ----------------------------------------------------------------------------------------------------------- quality
 def test_psnr_and_ssim():
     truth = torch.rand(2, 3, 32, 32, dtype=f64) * 0.5

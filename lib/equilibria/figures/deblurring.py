@@ -1,5 +1,5 @@
 """Figures of notebook 02: deblurring (paper Figs. 2-3, Tables 3-4). Each takes the dict of its results file, pictures as
-nested lists in [0, 1] under `pictures`."""
+PNG in base64 (`images.to_png`)."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from equilibria.figures import COLOURS, SEQUENCE
+from equilibria.problems.images import from_png
 
 __all__ = ["measurements", "quality", "restorations", "details", "steepness", "far_beyond", "regularity", "depth", "solvers", "robustness", "own_photo"]
 
@@ -15,7 +16,7 @@ MODELS = {"explicit": COLOURS["explicit"], "pgd": SEQUENCE[4], "hqs": COLOURS["i
 
 
 def _picture(axis, pixels, title="", size="small") -> None:
-    axis.imshow(np.asarray(pixels).clip(0, 1), interpolation="nearest")
+    axis.imshow(from_png(pixels) if isinstance(pixels, str) else pixels, interpolation="nearest")
     axis.set_title(title, fontsize=size)
     axis.set_axis_off()
 
@@ -32,7 +33,7 @@ def measurements(data: dict) -> Figure:
     figure, axes = plt.subplots(2, 4, figsize=(11, 5.8))
     axes[0, 0].imshow(data["kernel"], cmap="gray_r")
     axes[0, 0].set_title(f"kernel of A, {len(data['kernel'])} x {len(data['kernel'])}", fontsize="small")
-    image = axes[1, 0].imshow(np.log10(np.maximum(np.asarray(data["symbol"]), 1e-3)), cmap="viridis", vmin=-2.5, vmax=0)
+    image = axes[1, 0].imshow(data["symbol"], cmap="viridis", vmin=-2.5, vmax=0)
     axes[1, 0].set_title("log10 |K| by frequency", fontsize="small")
     figure.colorbar(image, ax=axes[1, 0], shrink=0.8)
     for axis in axes[:, 0]:
@@ -90,7 +91,7 @@ def details(data: dict) -> Figure:
         top, left = picture["zoom"]
         for axis, which in zip(row, order):
             title = {"truth": "photograph", "x": "measured"}.get(which) or NAMES[which]
-            _picture(axis, np.asarray(picture[which])[top:top + 40, left:left + 40], title if row is axes[0] else "")
+            _picture(axis, from_png(picture[which])[top:top + 40, left:left + 40], title if row is axes[0] else "")
     return figure
 
 
@@ -197,8 +198,9 @@ def robustness(data: dict) -> Figure:
 
 
 def own_photo(photo, x, y, title: str) -> Figure:
-    """Any photograph (H, W, 3): as it is, blurred, deblurred."""
-    figure, axes = plt.subplots(1, 3, figsize=(12.5, 12.5 / 3 * len(photo) / len(photo[0]) + 0.6))
+    """Any photograph: as it is, blurred, deblurred."""
+    rows, columns, _ = from_png(photo).shape
+    figure, axes = plt.subplots(1, 3, figsize=(12.5, 12.5 / 3 * rows / columns + 0.6))
     for axis, pixels, name in zip(axes, (photo, x, y), ("photograph", "measured", title)):
         _picture(axis, pixels, name)
     return figure

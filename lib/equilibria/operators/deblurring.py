@@ -39,7 +39,7 @@ class Denoiser(nn.Module):
     New weights are deepinv's: orthogonal, gain 0.2, drawn from torch's global generator.
     """
 
-    def __init__(self, channels: tuple[int, ...] = (16, 32, 64, 128), blocks: int = 1, *, residual: bool = True):
+    def __init__(self, channels: tuple[int, ...] = (8, 16, 32, 64), blocks: int = 1, *, residual: bool = True):
         super().__init__()
         from deepinv.models import DRUNet  # takes seconds: only where a network is built
 

@@ -12,7 +12,9 @@ x = A y + n, with A a convolution on the torus and n Gaussian, sigma = 0.03.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import math
 import zipfile
 from pathlib import Path
@@ -25,8 +27,8 @@ from torch import Tensor
 
 from equilibria.project import DataError, data_folder
 
-__all__ = ["NOISE", "Blur", "ImageError", "bsds500", "crops", "draw", "embedded", "has_bsds500", "levin09", "measure",
-           "motion_kernel", "psnr", "read", "ssim"]
+__all__ = ["NOISE", "Blur", "ImageError", "bsds500", "crops", "draw", "embedded", "from_png", "has_bsds500", "levin09", "measure",
+           "motion_kernel", "psnr", "read", "ssim", "to_png"]
 
 NOISE = 0.03
 _SPLITS = {"train": 200, "val": 100, "test": 200}
@@ -81,6 +83,18 @@ def _stretched(image: Image.Image, name: str) -> Image.Image:
 
 def _tensor(image: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
+
+
+def to_png(image: Tensor) -> str:
+    """(3, H, W) in [0, 1] (clipped) as a PNG in base64: how a results file keeps a picture, to 8 bits a channel."""
+    file = io.BytesIO()
+    Image.fromarray((255 * image.detach().cpu().clamp(0, 1)).round().byte().permute(1, 2, 0).numpy()).save(file, "png", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def from_png(text: str) -> np.ndarray:
+    """(H, W, 3), uint8, of what `to_png` wrote."""
+    return np.array(Image.open(io.BytesIO(base64.b64decode(text))))
 
 
 def embedded() -> dict[str, Tensor]:
