@@ -60,7 +60,7 @@ def quality(data: dict) -> Figure:
     for place, name in enumerate(NAMES):
         row = table[name]
         axis.bar(place, row["psnr"], 0.6, yerr=row["spread"] or 0, capsize=5, color=MODELS[name])
-        axis.text(place, row["psnr"] + 0.12 + (row["spread"] or 0), f"{row['psnr']:.2f}", ha="center", fontsize=9)
+        axis.text(place, row["psnr"] - 0.5, f"{row['psnr']:.2f}", ha="center", va="top", fontsize=10, color="white")
         axis.scatter(place, row["published"], marker="_", s=500, color=COLOURS["published"], zorder=3, label="published (32.6 M weights)" if place == 0 else None)
     axis.axhline(data["blurred"], color=COLOURS["bound"], ls=":", lw=1.2, label="the measurement x itself")
     low = data["blurred"] - 0.8
@@ -109,8 +109,9 @@ def steepness(data: dict) -> Figure:
     for axis in axes:
         _steps(axis, len(row["lipschitz"]))
     axes[0].set(ylabel="Lipschitz constant", ylim=(0, None), title="y_t becomes steeper, then settles")
-    axes[1].set(ylabel="PSNR (dB)", title="while the answer becomes right (band: one std over images and runs)")
-    axes[0].legend(loc="upper left")
+    axes[1].set(ylabel="PSNR (dB)", title="while the answer becomes right (band: one std)")
+    axes[0].legend(loc="upper left", fontsize="x-small")
+    axes[0].set_ylim(0, 1.5 * axes[0].get_ylim()[1])  # room for the legend
     axes[1].legend(loc="lower right")
     return figure
 
@@ -122,7 +123,7 @@ def far_beyond(data: dict) -> Figure:
                                 ("unrolled-pgd", COLOURS["naive"], "PGD, trained by unrolling 10 iterations")):
         axis.plot(range(1, len(data["far"][name]) + 1), data["far"][name], color=colour, label=label)
     axis.axvline(10, color=COLOURS["bound"], ls="--", lw=1)
-    axis.text(10.4, 0.03, "unrolled depth", transform=axis.get_xaxis_transform(), fontsize=8, color="#555555")
+    axis.text(10.4, 0.95, "unrolled depth", transform=axis.get_xaxis_transform(), fontsize=8, color="#555555")
     _steps(axis, len(data["far"]["hqs"]))
     worst = min(min(data["far"][name]) for name in ("pgd", "hqs"))
     axis.set(ylabel="PSNR (dB)", ylim=(max(min(min(data["far"]["unrolled-pgd"]), worst), worst - 8), None), title="An equilibrium stays; broken on purpose, it does not")
@@ -138,7 +139,7 @@ def regularity(data: dict) -> Figure:
         axis.plot(range(1, len(rows["mu"]) + 1), rows["mu"], "o-", color=MODELS[name], label=f"{NAMES[name]}: mu, |dG/dy| at y*")
         axis.plot(range(1, len(rows["rate"]) + 1), rows["rate"], "s:", color=MODELS[name], mfc="none", label=f"{NAMES[name]}: observed rate of convergence")
     axis.axhline(1, color=COLOURS["closed_form"], lw=1)
-    axis.set(xlabel="photograph", ylabel="contraction modulus", xticks=range(1, len(rows["mu"]) + 1), title="Below 1: G is a contraction where the answer lies")
+    axis.set(xlabel="photograph", ylabel="contraction modulus", xticks=range(1, len(rows["mu"]) + 1), title="Below 1: a contraction where the answer lies")
     axis.legend()
     return figure
 
