@@ -87,11 +87,11 @@ def details(data: dict) -> Figure:
     """The marked 40 x 40 pixels of each photograph, enlarged."""
     order = ("truth", "x", "explicit", "pgd", "hqs")
     figure, axes = plt.subplots(len(data["pictures"]), len(order), figsize=(12.5, 2.6 * len(data["pictures"])))
-    for row, picture in zip(axes, data["pictures"].values()):
+    for place, (row, picture) in enumerate(zip(axes, data["pictures"].values())):
         top, left = picture["zoom"]
         for axis, which in zip(row, order):
             title = {"truth": "photograph", "x": "measured"}.get(which) or NAMES[which]
-            _picture(axis, from_png(picture[which])[top:top + 40, left:left + 40], title if row is axes[0] else "")
+            _picture(axis, from_png(picture[which])[top:top + 40, left:left + 40], title if place == 0 else "")
     return figure
 
 
