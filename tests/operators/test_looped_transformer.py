@@ -115,6 +115,7 @@ def test_the_parts_make_the_whole(settings):
     *_, last = trajectory(model.step, torch.zeros_like(x), x, 4)
     torch.testing.assert_close(last, states[-1])
     torch.testing.assert_close(model.decode(last), logits)
+    torch.testing.assert_close(model.decode(last, tokens > 1), logits[tokens > 1])
     for t in (1, 3):
         torch.testing.assert_close(model.decode(states[t - 1]), model(tokens, t))
     with torch.no_grad():

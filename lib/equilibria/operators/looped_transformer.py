@@ -262,9 +262,10 @@ class LoopedTransformer(nn.Module):
         """G(y, x): one loop. y, x (B, n, width)."""
         return self._step(y, x, self._place(x.shape[1], x.device))
 
-    def decode(self, y: Tensor) -> Tensor:
-        """Q_out: logits (B, n, vocabulary) of a latent state (B, n, width)."""
-        return self._head(self._finish(y, self._place(y.shape[1], y.device)))
+    def decode(self, y: Tensor, where: Tensor | None = None) -> Tensor:
+        """Q_out: logits (B, n, vocabulary) of a latent state (B, n, width); with a mask `where` (B, n) only there, (count, vocabulary)."""
+        h = self._finish(y, self._place(y.shape[1], y.device))
+        return self._head(h if where is None else h[where])
 
     def start_state(self, batch: int, length: int, *, seed: int) -> Tensor:
         """Huginn's random start, (batch, length, width): a normal of standard deviation sqrt(2 / (5 width)) sqrt(width), truncated
