@@ -40,7 +40,7 @@ MEAN_DEPTH = 8  # loops in training the senses, on average
 _TASKS = {"parity": 2, "sums": 5}  # name: modulus
 _KINDS = ("", "once", "stack")
 _BATCH = {"reasoning": 64, "senses": 32}
-_STEPS = {"quick": dict.fromkeys(("parity", "sums", "senses"), 20), "paper": {"parity": 2500, "sums": 4000, "senses": 6000}}
+_STEPS = {"quick": dict.fromkeys(("parity", "sums", "senses"), 20), "paper": {"parity": 2500, "sums": 4000, "senses": 3000}}
 _GRADED, _FREE, _LAST = 4, 32, 8  # senses: loops with gradient; reasoning at full length: up to so many more free loops, then graded ones
 _DEEPEST = 48
 _VALIDATED = 64  # held-out questions that a training of senses is validated on
@@ -213,7 +213,7 @@ def _states(model: LoopedTransformer, x: Tensor, steps: int) -> Iterator[Tensor]
 
 
 def _device(model: LoopedTransformer) -> torch.device:
-    return model.transformer.wte.weight.device
+    return next(model.parameters()).device
 
 
 def _some(times: Sequence[int]) -> list[int]:
