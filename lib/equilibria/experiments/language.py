@@ -10,8 +10,8 @@
 The profile `quick` makes a few steps only, for trying the machinery out.
 
 Reasoning: the length grows from 2 to 16, by one whenever 97 % of the last answers are right; as many loops as symbols, and 0 to
-3 more, all with gradient. At full length half of the steps begin with 16 to 48 loops without gradient and grade the next 8: what
-was found has to stay. Senses: a lognormal-Poisson number of loops of mean 8 from a random state, gradient through the last 4.
+3 more, all with gradient. Once 97 % are right at full length, half of the steps begin with 16 to 48 loops without gradient and
+grade the next 8: what was found has to stay. Senses: a lognormal-Poisson number of loops of mean 8 from a random state, gradient through the last 4.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def _reasoning(task: str, kind: str, steps: int, device: str):
         more, free, stays = (int(torch.randint(k, (), generator=generator)) for k in (4, _FREE + 1, 2))
         if kind:
             depth = {"free": 0, "graded": 1}
-        elif n == LONGEST and stays:
+        elif n == LONGEST and stays and memory["right"] > 0.97:
             depth = {"free": n + free, "graded": _LAST}
         else:
             depth = {"free": 0, "graded": n + more}
