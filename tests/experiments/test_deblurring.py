@@ -1,6 +1,7 @@
 """The deblurring study: measurements against closed forms, the training's own parts, resuming, and what the shipped weights do."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -44,9 +45,11 @@ def test_waves_are_unit_singular_vectors_at_rising_frequencies(blur):
     assert v.shape == (5, 3, 32, 32)
     torch.testing.assert_close(v.flatten(1).norm(dim=1), torch.ones(5, dtype=f64))
     torch.testing.assert_close(blur.adjoint(blur(v)), size.square()[:, None, None, None] * v, atol=1e-12, rtol=0)
-    radius = [torch.stack([torch.fft.fftfreq(32)[row], torch.fft.rfftfreq(32)[column]]).norm().item()
-              for wave in v for row, column in [divmod(int(torch.fft.rfft2(wave[0]).abs().argmax()), 17)]]
-    assert radius == sorted(radius) and radius[0] < 0.2 and radius[-1] > 0.4
+    assert experiment.RANKS == (0.1, 0.3, 0.5, 0.7, 0.9)  # the paper's
+    frequencies = torch.stack(torch.meshgrid(torch.fft.fftfreq(32), torch.fft.rfftfreq(32), indexing="ij")).norm(dim=0).flatten()
+    for wave, rank in zip(v, experiment.RANKS):
+        radius = frequencies[torch.fft.rfft2(wave[0]).abs().argmax()]
+        assert (frequencies < radius).float().mean().item() == pytest.approx(rank, abs=0.02)
 
 
 @pytest.mark.parametrize("kind", [ImplicitPGD, ImplicitHQS])
@@ -81,6 +84,9 @@ def test_solved_says_where_it_did_not_get_there(blur):
     good, bad = ImplicitHQS(Shrink(0.5), blur).double(), ImplicitPGD(Shrink(3.0), blur).double()
     found = experiment.solved(good, x)
     torch.testing.assert_close(good(found.y, x), found.y, atol=1e-3, rtol=0)
+    torch.testing.assert_close(experiment.answer(good, x), found.y, atol=1e-3, rtol=0)
+    *_, y = eq.trajectory(good, x, x, 100)
+    assert torch.equal(experiment.answer(good, x), y)  # the paper's 100 iterations from y_0 = x
     assert bool(found.success.all()) and not bool(experiment.solved(bad, x, method=eq.Picard(), max_steps=20).success.any())
 
 
@@ -111,7 +117,8 @@ def test_every_model_trains_and_is_evaluated(small, capsys):
         experiment.train(name, profile="quick")
     for name in ("explicit", "pgd", "hqs", "unfolded-1", "unfolded-8"):
         found, = experiment.reports(name)
-        assert len(found["psnr"]) == len(found["success"]) == 8 and found["sha256"] == experiment.load(name)[1]["sha256"]
+        assert len(found["psnr"]) == 8 and len(found.get("success", [])) == (8 if name in ("pgd", "hqs") else 0) and found["sha256"] == experiment.load(name)[1]["sha256"]
+        assert ("late" in found) == (name in ("pgd", "hqs"))
         assert found["psnr"][:2] == pytest.approx(experiment.evaluate(name, seed=0, count=2)["psnr"], abs=1e-3)
     capsys.readouterr()
     experiment.train("evaluation", profile="quick")
@@ -169,6 +176,37 @@ def test_a_missing_data_set_is_one_line_of_the_command(tmp_path, monkeypatch, ca
         experiment.kernel("paper")
 
 
+def test_the_profile_paper_on_a_small_scale(small, monkeypatch, capsys):
+    """Fetch the published denoiser, then train an implicit model from it: with small stand-ins for both."""
+    import deepinv.models
+
+    published = deepinv.models.DRUNet
+    monkeypatch.setitem(experiment.RECIPES, "paper", replace(TINY, residual=False))
+    monkeypatch.setattr(images, "levin09", lambda: images.motion_kernel(seed=2))
+
+    def without_network(*arguments, pretrained=None, **settings):
+        if pretrained == "download":
+            raise ConnectionError("no network")
+        return published(*arguments, pretrained=pretrained, **settings)
+
+    monkeypatch.setattr(deepinv.models, "DRUNet", without_network)
+    assert __main__.main(["train", "deblurring/denoiser", "--profile", "paper"]) == 2
+    assert "cannot be fetched (no network): run the same command once where there is a network" in capsys.readouterr().err
+
+    weights = {}
+
+    def hosted(*arguments, pretrained=None, **settings):
+        model = published(*arguments, **settings | {"nc": [8, 8, 8, 8], "nb": 1}, pretrained=None)
+        return weights.setdefault("published", model) if pretrained == "download" else model
+
+    monkeypatch.setattr(deepinv.models, "DRUNet", hosted)
+    assert __main__.main(["train", "deblurring/denoiser", "--profile", "paper"]) == 0
+    kept = experiment.load("denoiser", profile="paper")[0]
+    v = scene().float()
+    torch.testing.assert_close(kept(v, 0.1), weights["published"](v, 0.1))
+    assert experiment.train("hqs", profile="paper").finished and experiment.seeds("hqs", profile="paper") == [0]
+
+
 def test_models_cannot_be_trained_before_the_denoiser(small, capsys):
     assert __main__.main(["train", "deblurring/hqs"]) == 2
     assert "denoiser-seed0" in capsys.readouterr().err
@@ -189,7 +227,7 @@ def test_shipped_equilibria_are_real(held_out, name):
     assert abs(from_x[299] - from_x[99]) < 0.1 and from_x[299] > from_x.max() - 0.3
     from_zero = experiment.psnr_along_t(model, truth, x, steps=200).mean(1)
     assert abs(from_zero[199] - from_x[299]) < 0.02  # path independence
-    explicit = images.psnr(experiment.solved(experiment.load("explicit")[0], x).y, truth).mean()
+    explicit = images.psnr(experiment.answer(experiment.load("explicit")[0], x), truth).mean()
     assert from_x[299] > explicit + 0.5 > images.psnr(x, truth).mean() + 3
 
 

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.ndimage
 import torch
 from PIL import Image
 
@@ -63,6 +64,8 @@ def test_motion_kernel_is_the_recorded_one():
     assert kernel.shape == (17, 17) and kernel.min() >= 0 and kernel.sum().item() == pytest.approx(1)
     assert kernel[0, :].sum() + kernel[-1, :].sum() + kernel[:, 0].sum() + kernel[:, -1].sum() == 0  # fits its window
     assert not torch.equal(kernel, images.motion_kernel(seed=1))
+    # the shipped weights were trained with this very kernel: four of its largest entries
+    assert kernel[[8, 5, 8, 5], [10, 5, 9, 4]].tolist() == pytest.approx([0.1353033, 0.1079174, 0.0757128, 0.0798525], abs=1e-6)
     place = torch.arange(17, dtype=f64)
     centre = ((kernel.sum(1) * place).sum().item(), (kernel.sum(0) * place).sum().item())
     assert centre == pytest.approx((8, 8), abs=1e-6)
@@ -216,6 +219,31 @@ def test_what_is_not_an_image(tmp_path):
     (tmp_path / "c.png").write_bytes((tmp_path / "c.png").read_bytes()[:200])
     with pytest.raises(ImageError, match="c.png.*cannot be read as an image"):
         images.read(tmp_path / "c.png")
+
+
+def test_ssim_against_its_formula():
+    truth = scipy.ndimage.gaussian_filter(np.random.default_rng(0).random((3, 40, 40)), (0, 2, 2))
+    given = truth + 0.05 * np.random.default_rng(1).standard_normal(truth.shape)
+    mean = lambda a: scipy.ndimage.gaussian_filter(a, (0, 1.5, 1.5), truncate=3.5)
+    u, v = mean(truth), mean(given)
+    variances, covariance = mean(truth**2) - u**2 + mean(given**2) - v**2, mean(truth * given) - u * v
+    C1, C2 = 0.01**2, 0.03**2  # Wang et al. 2004, at a range of 1
+    similarity = (2 * u * v + C1) * (2 * covariance + C2) / ((u**2 + v**2 + C1) * (variances + C2))
+    expected = similarity[:, 5:-5, 5:-5].mean()  # where the window fits
+    assert images.ssim(torch.tensor(given[None]), torch.tensor(truth[None])).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_folder_of_photographs(tmp_path):
+    with pytest.raises(ImageError, match="is not a folder with photographs"):
+        images.folder(tmp_path)
+    picture(tmp_path / "b.png")
+    picture(tmp_path / "a.jpg")
+    (tmp_path / "notes.txt").write_text("not a photograph")
+    found = images.folder(tmp_path)
+    assert list(found) == ["a", "b"] and torch.equal(found["b"], images.read(tmp_path / "b.png"))
+    (tmp_path / "c.png").write_text("broken")
+    with pytest.raises(ImageError, match="c.png.*cannot be read"):
+        images.folder(tmp_path)
 
 
 def test_a_picture_survives_as_text():

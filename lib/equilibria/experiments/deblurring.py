@@ -3,7 +3,8 @@
 Names: `denoiser` (trained first; every other model starts from it), `explicit`, `pgd`, `hqs`, `unfolded-K` (K untied HQS
 blocks) and `unrolled-pgd`, the trap shown on purpose: PGD by plain back-propagation through its first iterations.
 The profile `quick` has a DRUNet of 0.14 million weights, crops of 64 x 64 and this project's own kernel: two CPU cores
-train it, and its weights are shipped. `paper` has the published network of 32.6 million weights, crops of 128 x 128, Levin09.
+train it, and its weights are shipped. `paper` has the published network of 32.6 million weights, crops of 128 x 128, Levin09;
+its `denoiser` is not trained but fetched: the published weights, which deepinv hosts.
 
 How the implicit models are trained, so that an equilibrium is there to be iterated to: a pool of photographs keeps the
 states y between visits (warm starts), so that most gradients are taken near y*, after tens to hundreds of iterations; a
@@ -24,15 +25,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from equilibria import checkpoints, fixed_point, training
-from equilibria.fixed_point import Anderson, Picard, solve
+from equilibria import checkpoints, training
+from equilibria.fixed_point import Anderson, Method, Picard, Solution, solve, trajectory
 from equilibria.implicit import Implicit, equilibrium
 from equilibria.operators.deblurring import Denoiser, Explicit, ImplicitHQS, ImplicitPGD, Unfolded
 from equilibria.problems import images
 from equilibria.problems.images import Blur
-from equilibria.project import data_folder
+from equilibria.project import DataError, data_folder
 
-TEST_SIZE = 128  # pixels of a test crop
+TEST_SIZE, TEST_STEPS = 128, 100  # pixels of a test crop; iterations t at which the tables judge y_t (the paper's)
+LATE_STEPS, LATE_COUNT = 300, 40  # is it still there at this t, on so many of the test crops
 DEPTHS = {"quick": (1, 2, 4, 8), "paper": (1, 2, 4, 8, 16, 32)}
 
 
@@ -54,7 +56,7 @@ RECIPES = {
     "quick": Recipe(channels=(8, 16, 32, 64), blocks=1, residual=True, crop=64, batch=8, pool=128, learning_rate=3e-4,
                     steps={"denoiser": 4000, "explicit": 5000, "pgd": 1200, "hqs": 1200, "unfolded": 1200, "unrolled": 150}),
     "paper": Recipe(channels=(64, 128, 256, 512), blocks=4, residual=False, crop=128, batch=6, pool=96, learning_rate=1e-4,
-                    steps={"denoiser": 40000, "explicit": 4000, "pgd": 4000, "hqs": 4000, "unfolded": 4000, "unrolled": 400}),
+                    steps={"explicit": 4000, "pgd": 4000, "hqs": 4000, "unfolded": 4000, "unrolled": 400}),
 }
 _FREE, _GRADED = 6, 2  # iterations of a visit without gradient: 0 to _FREE; of a young slot with: _GRADED
 _ADJOINT = Implicit(method=Anderson(), max_steps=8, tol=None, throw=False)
@@ -62,7 +64,7 @@ _AFRESH = (1.0, 0.34)  # chance that a slot is drawn afresh at a visit: half of 
 _JUMP = 12  # evaluations that bring a fresh old slot near its y*
 _MODULUS, _PENALTY = 0.97, {"pgd": 0.05, "hqs": 0.02}
 _DENOISED = 0.15  # largest noise level of the denoiser's training
-_GRADIENT_CLIP = {"denoiser": 0.1}
+_UNROLLED = 10  # iterations of the trap's training
 
 
 def names(profile: str) -> list[str]:
@@ -120,6 +122,21 @@ def _start_from_denoiser(model: nn.Module, profile: str) -> None:
     for part in model.modules():
         if isinstance(part, Denoiser):
             part.load_state_dict(weights)
+
+
+def _fetch_denoiser(profile: str, seed: int) -> None:
+    """Keep deepinv's published DRUNet as the `denoiser` of a profile. Raises DataError where it cannot be had."""
+    from deepinv.models import DRUNet
+
+    try:
+        published = DRUNet(pretrained="download").state_dict()
+    except OSError as error:  # no network, no space: requests' and deepinv's own exceptions are of this kind
+        raise DataError(f"the published weights of DRUNet cannot be fetched ({error}): run the same command once where there is a network, "
+                        f"and copy {_stem('denoiser', profile, seed).parent}") from error
+    model = new("denoiser", profile=profile)
+    model.unet.load_state_dict(published)
+    checkpoints.save(_stem("denoiser", profile, seed), model, {"name": "denoiser", "profile": profile, "source": "deepinv, DRUNet(pretrained='download')"})
+    print(f"denoiser: the published weights, kept in {_stem('denoiser', profile, seed).parent}")
 
 
 def _pool(recipe: Recipe, device: str) -> dict[str, Tensor]:
@@ -184,11 +201,13 @@ def pool_loss(model: ImplicitPGD | ImplicitHQS, pool: dict[str, Tensor], photogr
 
 def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = None, device: str | None = None) -> training.Outcome | None:
     """Train one model on BSDS500's training photographs; resumes where an earlier call stopped, from `data/trainings`.
-    Writes `data/checkpoints/deblurring/NAME-seedN`. Raises ImageError where the data set is not there."""
+    Writes `data/checkpoints/deblurring/NAME-seedN`. Raises DataError where the data set or published weights are not there."""
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if name == "evaluation":
         return _evaluate_all(profile, minutes, device)
     recipe = RECIPES[profile]
+    if name == "denoiser" and not recipe.residual:  # the published form of H, which does not learn from new weights
+        return _fetch_denoiser(profile, seed)
     photographs, held_out = images.bsds500("train"), images.crops(images.bsds500("val")[:16], size=recipe.crop, seed=0)
     blur = Blur(kernel(profile))
     model = new(name, profile=profile, seed=seed).to(device)
@@ -212,7 +231,10 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
             noisy = truth + sigma[:, None, None, None] * torch.randn(truth.shape, generator=generator)
             return (model(noisy.to(device), sigma.to(device)) - truth.to(device)).square().mean()
         truth, x = _measured(photographs, recipe.batch, recipe.crop, blur, generator, device)
-        y = unrolled(model, x, depth=10) if kind == "unrolled" else model(x)
+        if kind == "unrolled":  # back-propagated through every iteration: no equilibrium is asked for
+            *_, y = trajectory(model, x, x, _UNROLLED)
+        else:
+            y = model(x)
         return (y - truth).square().mean()
 
     def validate(model):
@@ -225,12 +247,8 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
             x = images.measure(truth, blur, generator=generator)
             if kind in ("explicit", "unfolded"):
                 return {"psnr": images.psnr(model(x), truth).mean().item()}
-            seen, y = {}, x
-            for t in range(1, 101):
-                y = model(y, x)
-                if t in (10, 30, 100):
-                    seen[f"psnr_{t}"] = images.psnr(y, truth).mean().item()
-            return seen
+            curve = psnr_along_t(model, truth, x, steps=100, start=x).mean(1)
+            return {f"psnr_{t}": curve[t - 1].item() for t in (10, 30, 100)}
 
     outcome = training.train(model, loss, settings=settings, stem=_stem(name, profile, seed), minutes=minutes, validate=validate, memory=pool,
                              state_folder=data_folder() / "trainings" / "deblurring" / profile, card={"name": name, "profile": profile, "device": device})
@@ -239,29 +257,26 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
     return outcome
 
 
-def unrolled(model: ImplicitPGD | ImplicitHQS, x: Tensor, *, depth: int) -> Tensor:
-    """y_depth from y_0 = x, back-propagated through every iteration: no equilibrium is asked for."""
-    y = x
-    for _ in range(depth):
-        y = model(y, x)
+# ----------------------------------------------------------------------------------------------------------- measuring
+@torch.no_grad()
+def answer(model: nn.Module, x: Tensor) -> Tensor:
+    """What the tables judge: y_100 of Picard's iteration from y_0 = x (paper, section 5.1), or an explicit model's one answer."""
+    if not isinstance(model, (ImplicitPGD, ImplicitHQS)):
+        return model(x)
+    *_, y = trajectory(model, x, x, TEST_STEPS)
     return y
 
 
-# ----------------------------------------------------------------------------------------------------------- measuring
-def solved(model: nn.Module, x: Tensor, *, method=Anderson(), max_steps: int = 300, tol: float = 1e-4) -> fixed_point.Solution:
-    """The answer of any of the models to x, as a `Solution`: an implicit one is iterated from y_0 = x to the relative
-    residual `tol` (the status says where it did not get there), an explicit one has its one answer."""
-    if isinstance(model, (ImplicitPGD, ImplicitHQS)):
-        return fixed_point.solve(model, x, x, method=method, max_steps=max_steps, tol=tol, throw=False)
-    with torch.no_grad():
-        return fixed_point.solve(lambda y, x: model(x), x, x, method=fixed_point.Picard(), max_steps=1)
+def solved(model: ImplicitPGD | ImplicitHQS, x: Tensor, *, method: Method = Anderson(), max_steps: int = 300, tol: float = 1e-4) -> Solution:
+    """The equilibrium from y_0 = x, to the relative residual `tol`; the status says where it was not reached."""
+    return solve(model, x, x, method=method, max_steps=max_steps, tol=tol, throw=False)
 
 
 @torch.no_grad()
 def psnr_along_t(model: ImplicitPGD | ImplicitHQS, truth: Tensor, x: Tensor, *, steps: int, start: Tensor | None = None) -> Tensor:
     """PSNR of y_1, ..., y_steps, (steps, B), from y_0 = 0 or `start`."""
     y0 = torch.zeros_like(x) if start is None else start
-    return torch.stack([images.psnr(y, truth) for y in fixed_point.trajectory(model, y0, x, steps)])
+    return torch.stack([images.psnr(y, truth) for y in trajectory(model, y0, x, steps)])
 
 
 RANKS = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -295,7 +310,7 @@ def lipschitz_along_t(model: ImplicitPGD | ImplicitHQS, truth: Tensor, x: Tensor
     flat, many = runs.flatten(0, 1), truth.expand_as(runs).flatten(0, 1)
     ratios, quality = [], []
     with torch.no_grad():
-        for y in fixed_point.trajectory(model, torch.zeros_like(flat), flat, steps):
+        for y in trajectory(model, torch.zeros_like(flat), flat, steps):
             moved = (y.view_as(runs)[1:] - y.view_as(runs)[:1]).flatten(2).norm(dim=2)
             ratios.append(moved / dx.flatten(1).norm(dim=1)[:, None])
             quality.append(images.psnr(y, many).view(runs.shape[:2]))
@@ -322,22 +337,31 @@ def test_set(profile: str = "quick") -> tuple[Tensor, Tensor]:
     return truth, images.measure(truth, Blur(kernel(profile)), generator=torch.Generator().manual_seed(1))
 
 
+@torch.no_grad()
 def evaluate(name: str, *, seed: int, profile: str = "quick", count: int | None = None, device: str = "cpu") -> dict:
-    """What a finished model does on the first `count` (None: all) crops of `test_set`: psnr and ssim of its answer per
-    image, evaluations of G spent per image, how many of the solves succeeded."""
+    """What a finished model does on the first `count` (None: all) crops of `test_set`: psnr and ssim of its `answer` per image;
+    for an implicit model also whether `solved` reaches the equilibrium (success), in how many evaluations of G (steps), and the
+    psnr of y_300 on the first LATE_COUNT crops (late)."""
     model, card = load(name, seed=seed, profile=profile)
     model.to(device)
     truth, x = (part[:count] for part in test_set(profile))
     y, steps, success = [], [], []
-    for part in x.split(8):
-        solution = solved(model, part.to(device))
-        y.append(solution.y.cpu())
-        steps += solution.steps.tolist()
-        success += solution.success.tolist()
+    for part in x.to(device).split(8):
+        y.append(answer(model, part).cpu())
+        if isinstance(model, (ImplicitPGD, ImplicitHQS)):
+            solution = solved(model, part)
+            steps += solution.steps.tolist()
+            success += solution.success.tolist()
     y = torch.cat(y)
+    late = []
+    if steps:
+        for i in range(0, min(len(x), LATE_COUNT), 8):
+            part = slice(i, min(i + 8, LATE_COUNT))
+            *_, last = trajectory(model, y[part].to(device), x[part].to(device), LATE_STEPS - TEST_STEPS)
+            late += images.psnr(last.cpu(), truth[part]).tolist()
     return {"name": name, "seed": seed, "profile": profile, "blurred": images.psnr(x, truth).mean().item(), "sha256": card["sha256"], "parameters": card["parameters"],
-            "train_seconds": card["seconds"], "psnr": images.psnr(y, truth).tolist(), "ssim": images.ssim(y, truth).tolist(),
-            "steps": steps, "success": success}
+            "train_seconds": card["seconds"], "psnr": images.psnr(y, truth).tolist(), "ssim": images.ssim(y, truth).tolist()} | (
+            {"steps": steps, "success": success, "late": late} if steps else {})
 
 
 def reports(name: str, *, profile: str = "quick") -> list[dict]:
@@ -349,7 +373,7 @@ def reports(name: str, *, profile: str = "quick") -> list[dict]:
 def _evaluate_all(profile: str, minutes: float | None, device: str) -> None:
     """Record `evaluate` for every finished model whose record is missing or of other weights."""
     begun = time.monotonic()
-    for name in names(profile)[1:-2]:
+    for name in ("explicit", "pgd", "hqs", *(f"unfolded-{depth}" for depth in DEPTHS[profile])):
         for seed in seeds(name, profile=profile):
             path = _stem(name, profile, 0).parent / "test" / f"{name}-seed{seed}.json"
             if path.exists() and json.loads(path.read_text())["sha256"] == checkpoints.read_card(_stem(name, profile, seed))["sha256"]:
@@ -360,6 +384,6 @@ def _evaluate_all(profile: str, minutes: float | None, device: str) -> None:
             found = evaluate(name, seed=seed, profile=profile, device=device)
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(".partial")
-            partial.write_text(json.dumps({key: [round(v, 5) for v in value] if key in ("psnr", "ssim") else value for key, value in found.items()}) + "\n")
+            partial.write_text(json.dumps({key: [round(v, 5) for v in value] if key in ("psnr", "ssim", "late") else value for key, value in found.items()}) + "\n")
             partial.replace(path)
-            print(f"{name} seed {seed}: {sum(found['psnr']) / len(found['psnr']):.2f} dB on {len(found['psnr'])} test crops, solved {sum(found['success'])}", flush=True)
+            print(f"{name} seed {seed}: {sum(found['psnr']) / len(found['psnr']):.2f} dB on {len(found['psnr'])} test crops", flush=True)

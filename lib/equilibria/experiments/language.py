@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from equilibria import checkpoints, lipschitz, training
+from equilibria.fixed_point import trajectory
 from equilibria.operators.looped_transformer import HUGINN, LoopedTransformer, Settings, load_huginn, load_tokenizer
 from equilibria.problems import word_senses
 from equilibria.problems.reasoning import IGNORED, Questions, running_sums
@@ -206,10 +207,7 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
 # ------------------------------------------------------------------------------------------------- measuring: reasoning
 def _states(model: LoopedTransformer, x: Tensor, steps: int) -> Iterator[Tensor]:
     """z_1, ..., z_steps from z_0 = 0."""
-    z = torch.zeros_like(x)
-    for _ in range(steps):
-        z = model.step(z, x)
-        yield z
+    return trajectory(model.step, torch.zeros_like(x), x, steps)
 
 
 def _device(model: LoopedTransformer) -> torch.device:
@@ -369,7 +367,7 @@ def steepness(model: LoopedTransformer, tokens: Tensor, times: Sequence[int], *,
 def contraction(model: LoopedTransformer, tokens: Tensor, *, settle: int = 200, max_steps: int = 50) -> dict[str, list[float]]:
     """Is the loop regular where it ends? Per sequence, at z = z_settle:
 
-    modulus   |dG/dz|, the spectral norm: below 1 for a regular operator
+    modulus   |dG/dz|, the spectral norm (a lower bound where it does not settle in max_steps): below 1 for a regular operator
     rate      the factor by which the last movement |z_t - z_{t-1}| shrank a loop, over the last 10 that were above rounding
     residual  |G(z, x) - z| / |z|
     """

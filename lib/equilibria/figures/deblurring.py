@@ -125,8 +125,7 @@ def far_beyond(data: dict) -> Figure:
     axis.axvline(10, color=COLOURS["bound"], ls="--", lw=1)
     axis.text(10.4, 0.95, "unrolled depth", transform=axis.get_xaxis_transform(), fontsize=8, color="#555555")
     _steps(axis, len(data["far"]["hqs"]))
-    worst = min(min(data["far"][name]) for name in ("pgd", "hqs"))
-    axis.set(ylabel="PSNR (dB)", ylim=(max(min(min(data["far"]["unrolled-pgd"]), worst), worst - 8), None), title="An equilibrium stays; broken on purpose, it does not")
+    axis.set(ylabel="PSNR (dB)", ylim=(min(min(data["far"][name]) for name in ("pgd", "hqs")) - 8, None), title="An equilibrium stays; broken on purpose, it does not")
     axis.legend(loc="lower left")
     return figure
 
@@ -160,7 +159,7 @@ def depth(data: dict) -> Figure:
         axis.minorticks_off()
         axis.legend()
     axes[0].set(ylabel="test PSNR (dB)", title="Depth and weights against iterations")
-    axes[1].set(ylabel="kept for the backward pass (MB)", yscale="log", title="Training memory for one 64 x 64 image")
+    axes[1].set(ylabel="kept for the backward pass (MB)", ylim=(0, None), title="Training memory for one 64 x 64 image")
     return figure
 
 
@@ -168,7 +167,8 @@ def solvers(data: dict) -> Figure:
     """Residual and PSNR against evaluations of G, for the solvers at test time."""
     figure, axes = plt.subplots(2, 2, figsize=(11, 6.4), sharex=True)
     for row, name in zip(axes, ("pgd", "hqs")):
-        for colour, (method, found) in zip(SEQUENCE[7:8] + SEQUENCE[0:1] + SEQUENCE[1:2], data["solvers"][name].items()):
+        for method, colour in (("Picard", SEQUENCE[2]), ("Anderson", SEQUENCE[5]), ("Broyden", SEQUENCE[8])):
+            found = data["solvers"][name][method]
             row[0].semilogy(range(1, len(found["residual"]) + 1), found["residual"], color=colour, label=method)
             row[1].plot(found["evaluations"], found["psnr"], "o-", ms=4, color=colour, label=method)
         row[0].set(ylabel=f"{NAMES[name]}\nlargest relative residual")

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from equilibria.project import DataError, data_folder
 
-__all__ = ["NOISE", "Blur", "ImageError", "bsds500", "crops", "draw", "embedded", "from_png", "has_bsds500", "levin09", "measure",
+__all__ = ["NOISE", "Blur", "ImageError", "bsds500", "crops", "draw", "embedded", "folder", "from_png", "has_bsds500", "levin09", "measure",
            "motion_kernel", "psnr", "read", "ssim", "to_png"]
 
 NOISE = 0.03
@@ -71,6 +71,15 @@ def read(path: str | Path | BinaryIO, *, largest: int = _LARGEST) -> Tensor:
         if min(image.size) < _SMALLEST:
             raise ImageError(f"path: {name!r} has {before[0]} x {before[1]} pixels: too long and narrow to scale down to {largest}")
     return _tensor(image)
+
+
+def folder(path: str | Path) -> dict[str, Tensor]:
+    """Every photograph of a folder, by name, as `read` gives it. Raises ImageError where there is none, or one cannot be read."""
+    known = Image.registered_extensions()
+    found = sorted(file for file in Path(path).glob("*") if file.suffix.lower() in known)
+    if not found:
+        raise ImageError(f"path: {str(path)!r} is not a folder with photographs")
+    return {file.stem: read(file) for file in found}
 
 
 def _stretched(image: Image.Image, name: str) -> Image.Image:
@@ -117,19 +126,19 @@ def bsds500(split: str, *, download: bool = False) -> list[Tensor]:
     """
     if split not in _SPLITS:
         raise ValueError(f"split must be one of {', '.join(_SPLITS)}, got {split!r}")
-    folder = data_folder() / "BSDS500"
+    place = data_folder() / "BSDS500"
     if not has_bsds500() and not download:
-        raise ImageError(f"BSDS500 is not in {folder}: get it with "
+        raise ImageError(f"BSDS500 is not in {place}: get it with "
                          "python -c \"from equilibria.problems import images; images.bsds500('train', download=True)\" (70 MB)")
     from deepinv.datasets import BSDS500
 
     try:
         photographs = [_tensor(item["x"]) for item in
-                       BSDS500(folder, download=download and not has_bsds500(), splits=[split], use_dict_output=True)]
+                       BSDS500(place, download=download and not has_bsds500(), splits=[split], use_dict_output=True)]
     except (NameError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise ImageError(f"{folder} is not the data set as deepinv lays it out ({error}); delete it and download it again") from error
+        raise ImageError(f"{place} is not the data set as deepinv lays it out ({error}); delete it and download it again") from error
     if len(photographs) != _SPLITS[split]:
-        raise ImageError(f"{folder} has {len(photographs)} photographs of the split {split!r}, not {_SPLITS[split]}; delete it and download it again")
+        raise ImageError(f"{place} has {len(photographs)} photographs of the split {split!r}, not {_SPLITS[split]}; delete it and download it again")
     return photographs
 
 
@@ -184,17 +193,17 @@ def motion_kernel(*, size: int = 17, seed: int = 0) -> Tensor:
 def levin09() -> Tensor | None:
     """The paper's kernel, (17, 17), float64: number 1 of Levin et al. 2009, from `data/degradations/Levin09.npy`, or None
     where that file is not. Raises ImageError for another file of that name."""
-    folder = data_folder() / "degradations"
-    if not (folder / "Levin09.npy").is_file():
+    file = data_folder() / "degradations" / "Levin09.npy"
+    if not file.is_file():
         return None
     from deepinv.utils import load_degradation
 
     try:
-        kernel = load_degradation("Levin09.npy", folder, index=1, download=False).squeeze().double()
+        kernel = load_degradation(file.name, file.parent, index=1, download=False).squeeze().double()
     except (OSError, ValueError, IndexError, TypeError) as error:
-        raise ImageError(f"{folder / 'Levin09.npy'} cannot be read ({error})") from error
+        raise ImageError(f"{file} cannot be read ({error})") from error
     if not hashlib.sha256(kernel.contiguous().numpy().tobytes()).hexdigest().startswith(_LEVIN09_INDEX1):
-        raise ImageError(f"{folder / 'Levin09.npy'} is not the file of Levin et al. 2009: kernel 1 differs")
+        raise ImageError(f"{file} is not the file of Levin et al. 2009: kernel 1 differs")
     return kernel
 
 

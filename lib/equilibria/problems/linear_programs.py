@@ -32,6 +32,8 @@ from scipy import sparse
 from scipy.optimize import LinearConstraint, linprog, minimize
 from tqdm.auto import tqdm
 
+from equilibria.project import DataError
+
 __all__ = ["LinearPrograms", "LinearProgramError", "KINDS", "generate", "generate_cached", "perturb", "solve", "from_arrays",
            "from_mps", "read", "write"]
 
@@ -40,7 +42,7 @@ _TOLERANCE = 1e-6  # largest accepted violation and duality gap of a label, rela
 _CHUNK = 64  # candidates drawn from one seed: the draw does not depend on the number of workers
 
 
-class LinearProgramError(ValueError):
+class LinearProgramError(DataError):
     """An LP without a label (infeasible, unbounded, not finite, malformed) or a file that cannot be trusted."""
 
 

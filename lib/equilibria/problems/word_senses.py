@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from equilibria.project import project_root
+from equilibria.project import DataError, project_root
 
 __all__ = ["PHRASINGS", "HELD_OUT_PHRASINGS", "Sense", "Prompt", "Split", "Vocabulary", "WordSensesError", "contrast_pairs", "levenshtein",
            "load", "split", "word_f1", "words"]
@@ -53,7 +53,7 @@ _HELD_OUT_SHARE = 3  # at most one sense in so many has a context held out
 _PHRASE = 4  # words that a contrast pair may differ in, on either side
 
 
-class WordSensesError(ValueError):
+class WordSensesError(DataError):
     """A file of senses that cannot be used; the message names the file and the line."""
 
 
