@@ -167,7 +167,7 @@ def solvers(data: dict) -> Figure:
     """Residual and PSNR against evaluations of G, for the solvers at test time."""
     figure, axes = plt.subplots(2, 2, figsize=(11, 6.4), sharex=True)
     for row, name in zip(axes, ("pgd", "hqs")):
-        for method, colour in (("Picard", SEQUENCE[2]), ("Anderson", SEQUENCE[5]), ("Broyden", SEQUENCE[8])):
+        for method, colour in (("Picard", SEQUENCE[2]), ("Anderson", SEQUENCE[5]), ("Broyden", SEQUENCE[9])):
             found = data["solvers"][name][method]
             row[0].semilogy(range(1, len(found["residual"]) + 1), found["residual"], color=colour, label=method)
             row[1].plot(found["evaluations"], found["psnr"], "o-", ms=4, color=colour, label=method)
@@ -192,9 +192,10 @@ def robustness(data: dict) -> Figure:
     kernels = rows["kernels"]["names"]
     for offset, name in zip((-0.27, 0, 0.27), NAMES):
         axes[1].bar([i + offset for i in range(len(kernels))], rows["kernels"][name], 0.25, color=MODELS[name], label=NAMES[name])
-    axes[1].plot([i for i in range(len(kernels))], rows["kernels"]["x"], "_", ms=48, color=COLOURS["closed_form"], label="the measurement")
+    axes[1].hlines(rows["kernels"]["x"], [i - 0.4 for i in range(len(kernels))], [i + 0.4 for i in range(len(kernels))], color=COLOURS["closed_form"], label="the measurement x")
     axes[1].set_xticks(range(len(kernels)), kernels)
-    axes[1].set(ylim=(min(min(rows["kernels"][name]) for name in (*NAMES, "x")) - 1, None), title="Another kernel, told to A but not retrained")
+    axes[1].legend(handles=axes[1].collections, loc="upper left")
+    axes[1].set(ylim=(min(min(rows["kernels"][name]) for name in (*NAMES, "x")) - 1, max(max(rows["kernels"][name]) for name in NAMES) + 2), title="Another kernel, told to A but not retrained")
     return figure
 
 
