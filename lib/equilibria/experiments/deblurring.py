@@ -75,7 +75,7 @@ class Visits:
     penalty: float
 
 
-VISITS = {"pgd": Visits(free=16, afresh=(1.0, 0.05), modulus=0.95, penalty=0.3), "hqs": Visits(free=6, afresh=(1.0, 0.34), modulus=0.97, penalty=0.02)}
+VISITS = {"pgd": Visits(free=16, afresh=(1.0, 0.05), modulus=0.95, penalty=0.1), "hqs": Visits(free=6, afresh=(1.0, 0.34), modulus=0.97, penalty=0.02)}
 
 
 def names(profile: str) -> list[str]:
