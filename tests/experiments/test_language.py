@@ -230,7 +230,7 @@ def quick(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", language.names("quick"))
+@pytest.mark.parametrize("name", language.names("quick")[:-1])
 def test_a_few_steps_write_a_checkpoint_that_loads(quick, name):
     outcome = language.train(name, profile="quick", seed=2, device="cpu")
     assert outcome.finished and outcome.step == 4
@@ -243,6 +243,46 @@ def test_a_few_steps_write_a_checkpoint_that_loads(quick, name):
         assert again == pytest.approx(card["metrics"]["right_at_16"])
     with pytest.raises(checkpoints.CheckpointError, match=f"{name}-seed5.json"):
         language.load(name, seed=5, profile="quick")
+
+
+def test_finished_models_are_recorded_once(quick, monkeypatch, capsys):
+    monkeypatch.setattr(language, "LENGTHS", (2, 5))
+    monkeypatch.setattr(language, "TIMES", {"phrasing": (1, 2), "context": (1,)})
+    few = language.senses()[0]
+    monkeypatch.setattr(language, "senses", lambda: (few_split, vocabulary))
+    few_split, vocabulary = word_senses.Split(few.train[:6], few.phrasing[:3], few.context[:2]), Vocabulary(
+        text for prompt in few.train for text in (prompt.text, prompt.sense.definition))
+    for name in ("parity", "parity-once", "senses", "senses-stack"):
+        language.train(name, profile="quick", seed=1, device="cpu")
+    language.train("evaluation", profile="quick", device="cpu")
+    assert language.reports("sums", profile="quick") == []
+    row, = language.reports("parity", profile="quick")
+    model, card = language.load("parity", seed=1, profile="quick")
+    assert row["sha256"] == card["sha256"] and [r["length"] for r in row["along_t"]] == [2, 5]
+    assert row["along_t"][1]["t"] == [*range(1, 11), 20, 40]
+    again = language.accuracy_along_t(model, "parity", 5, row["along_t"][1]["t"])
+    assert row["along_t"][1]["last"] == pytest.approx(again["last"], abs=1e-5) and row["along_t"][1]["all"] == pytest.approx(again["all"], abs=1e-5)
+    assert row["along_t"][1]["loops"] == language.lasting(row["along_t"][1]["t"], again["last"])
+    assert language.reports("parity-once", profile="quick")[0]["along_t"][0]["t"] == [1]
+    row, = language.reports("senses", profile="quick")
+    model, _ = language.load("senses", seed=1, profile="quick")
+    assert [(r["part"], r["t"]) for r in row["answers"]] == [("phrasing", 1), ("phrasing", 2), ("context", 1)]
+    for answered in row["answers"]:
+        assert answered["texts"] == language.answers(model, getattr(few_split, answered["part"]), answered["t"])
+    assert [r["t"] for r in language.reports("senses-stack", profile="quick")[0]["answers"]] == [1, 1]
+    capsys.readouterr()
+    language.train("evaluation", profile="quick", device="cpu")
+    assert capsys.readouterr().out == ""  # nothing is evaluated twice
+    language.train("parity", profile="quick", seed=1, device="cpu")  # finished already: trained anew, to the same weights
+    language.train("evaluation", profile="quick", minutes=1e-9, device="cpu")
+    assert "recorded" not in capsys.readouterr().out
+
+
+def test_lasting_is_the_first_after_the_last_miss():
+    assert language.lasting([1, 2, 4], [1.0, 0.99, 1.0]) == 1 and language.lasting([1, 2, 4], [1.0, 1.0, 0.98]) is None
+    assert language.lasting([1, 2, 4], [0.0, 0.9, 1.0], share=0.9) == 2
+    with pytest.raises(ValueError):
+        language.lasting([1, 2], [1.0])
 
 
 @pytest.mark.parametrize("name", ["parity", "senses"])
