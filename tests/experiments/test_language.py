@@ -270,6 +270,15 @@ def test_finished_models_are_recorded_once(quick, monkeypatch, capsys):
     for answered in row["answers"]:
         assert answered["texts"] == language.answers(model, getattr(few_split, answered["part"]), answered["t"])
     assert [r["t"] for r in language.reports("senses-stack", profile="quick")[0]["answers"]] == [1, 1]
+    right = language.right_along_t(language.reports("parity", profile="quick") * 2)
+    assert right["lengths"] == [2, 5] and right["seeds"] == [1, 1] and right["t"][5][-1] == 40 and right["loops"][5] == [language.lasting(right["t"][5], again["last"])] * 2
+    assert right["right"][5] == [[pytest.approx(value, abs=1e-5)] * 2 for value in again["last"]]
+    found, by_pair = language.scores_along_t(language.reports("senses", profile="quick"))
+    assert found["t"] == {"phrasing": [1, 2], "context": [1]} and by_pair["t"] == [1, 2]
+    pairs, told = word_senses.contrast_pairs(few_split.phrasing), row["answers"][1]["texts"]
+    assert pairs and found["f1"]["phrasing"][1] == [language.answer_scores(few_split.phrasing, told)["f1"]]
+    expected = language.pair_scores(pairs, dict(zip(few_split.phrasing, told)))
+    assert by_pair["distance"][1] == [expected["distance"]] and by_pair["right_ratio"] == expected["right_ratio"]
     capsys.readouterr()
     language.train("evaluation", profile="quick", device="cpu")
     assert capsys.readouterr().out == ""  # nothing is evaluated twice

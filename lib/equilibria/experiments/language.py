@@ -38,7 +38,7 @@ from equilibria.project import data_folder
 
 __all__ = ["LENGTHS", "LONGEST", "MEAN_DEPTH", "TIMES", "names", "seeds", "new", "load", "train", "questions", "senses", "accuracy_along_t", "lasting", "loops_to",
            "flips_along_t", "answers", "answer_scores", "pair_scores", "steepness", "contraction", "exits", "sense_exits", "paths", "ask",
-           "evaluate", "reports"]
+           "evaluate", "reports", "right_along_t", "scores_along_t"]
 
 LONGEST = 16  # symbols in training
 MEAN_DEPTH = 8  # loops in training the senses, on average
@@ -473,6 +473,44 @@ def reports(name: str, *, profile: str = "paper") -> list[dict]:
             answered["texts"] = [row["texts"][i] for i in answered["texts"]]
         row.pop("texts", None)
     return rows
+
+
+def right_along_t(rows: Sequence[dict]) -> dict:
+    """`reports` of a reasoning task, seed beside seed: for each length n the times `t`[n], `right`[n] (a row a t, a column a seed) and
+    `loops`[n] to 99 % of each seed, None where it never gets there."""
+    found = {"seeds": [row["seed"] for row in rows], "trained_length": [row["metrics"]["trained_length"] for row in rows], "t": {}, "right": {}, "loops": {}}
+    for curves in zip(*(row["along_t"] for row in rows)):
+        n = curves[0]["length"]
+        found["t"][n] = curves[0]["t"]
+        found["right"][n] = [list(values) for values in zip(*(curve["last"] for curve in curves))]
+        found["loops"][n] = [curve["loops"] for curve in curves]
+    return found | {"lengths": list(found["t"])}
+
+
+def scores_along_t(rows: Sequence[dict]) -> tuple[dict, dict]:
+    """`reports` of the senses, seed beside seed: (answers, pairs), both a row a t and a column a seed.
+
+    answers    `t`[part] and, for f1, exact and distance of `answer_scores`, the values[part]
+    pairs      `t`, each of `pair_scores` over the contrast pairs in new phrasings, and `right_ratio`
+    """
+    questions = senses()[0]
+    found: dict = {name: {part: [] for part in TIMES} for name in ("t", "f1", "exact", "distance")}
+    by_pair: dict = {name: [] for name in ("t", "ratio", "spread", "distance", "same")}
+    for answered in zip(*(row["answers"] for row in rows)):
+        part, t = answered[0]["part"], answered[0]["t"]
+        prompts = getattr(questions, part)[:len(answered[0]["texts"])]
+        scores = [answer_scores(prompts, seed["texts"]) for seed in answered]
+        found["t"][part].append(t)
+        for name in ("f1", "exact", "distance"):
+            found[name][part].append([score[name] for score in scores])
+        if part == "phrasing":
+            pairs = word_senses.contrast_pairs(prompts)
+            scores = [pair_scores(pairs, dict(zip(prompts, seed["texts"]))) for seed in answered]
+            by_pair["t"].append(t)
+            by_pair["right_ratio"] = scores[0]["right_ratio"]
+            for name in ("ratio", "spread", "distance", "same"):
+                by_pair[name].append([score[name] for score in scores])
+    return found, by_pair
 
 
 def _evaluate_all(profile: str, minutes: float | None, device: str) -> None:
