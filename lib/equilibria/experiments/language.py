@@ -451,12 +451,12 @@ def evaluate(name: str, *, seed: int, profile: str = "paper", count: int | None 
     found = {"name": name, "seed": seed, "profile": profile, "sha256": card["sha256"], "parameters": card["parameters"],
              "train_seconds": card["seconds"], "metrics": card["metrics"]}
     if task in _TASKS:
-        rows = []
+        rows, count = [], count or 200
         for n in LENGTHS:
             times = [1] if kind else [*range(1, 2 * n + 1), 4 * n, 8 * n]
-            right = accuracy_along_t(model, task, n, times, count=count or 200)
+            right = accuracy_along_t(model, task, n, times, count=count)
             rows.append({"length": n, "t": times, **right, "loops": lasting(times, right["last"])})
-        return found | {"along_t": rows}
+        return found | {"questions": count, "along_t": rows}
     rows = []
     for part, times in TIMES.items():
         prompts = getattr(senses()[0], part)[:count]
