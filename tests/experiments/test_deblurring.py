@@ -139,8 +139,8 @@ def test_the_pool_keeps_states_between_visits(blur):
     torch.manual_seed(0)
     model = ImplicitHQS(experiment.Denoiser((8, 8, 8, 8), 1), blur)
     pool, photographs = experiment._pool(TINY, "cpu"), list(scene(3, 48).float())
-    slots = torch.tensor([0, 1, 4, 5])
-    visit = lambda seed: experiment.pool_loss(model, pool, photographs, slots, torch.Generator().manual_seed(seed), penalty=0.0)
+    slots, visits = torch.tensor([0, 1, 4, 5]), experiment.Visits(free=6, afresh=(1.0, 0.34), modulus=1.0, penalty=0.0)
+    visit = lambda seed: experiment.pool_loss(model, pool, photographs, slots, torch.Generator().manual_seed(seed), visits=visits)
     assert torch.isfinite(visit(0)) and pool["visits"].tolist() == [1, 1, 0, 0, 1, 1, 0, 0]
     first = {name: pool[name].clone() for name in ("y", "truth")}
     for seed in range(1, 60):
@@ -153,8 +153,8 @@ def test_the_pool_keeps_states_between_visits(blur):
         assert residual(pool["y"][5:6]) < 0.3 * residual(torch.zeros_like(pool["y"][5:6]))  # warm: near its equilibrium
 
 
-def test_the_penalty_finds_the_modulus_of_the_operator(blur, monkeypatch):
-    monkeypatch.setattr(experiment, "_AFRESH", (0.0, 0.0))
+def test_the_penalty_finds_the_modulus_of_the_operator(blur):
+    visits = experiment.Visits(free=2, afresh=(0.0, 0.0), modulus=0.95, penalty=0.5)
     stretch = 1.5  # of G at frequencies that the blur removes
     model = ImplicitPGD(Shrink(stretch), blur).double()
     pool = {name: value.double() if value.is_floating_point() else value for name, value in experiment._pool(TINY, "cpu").items()}
@@ -162,10 +162,10 @@ def test_the_penalty_finds_the_modulus_of_the_operator(blur, monkeypatch):
     pool["direction"] = torch.randn(pool["direction"].shape, generator=torch.Generator().manual_seed(0), dtype=f64)
     slots = torch.arange(8)
     for seed in range(100):
-        value = experiment.pool_loss(model, pool, [], slots, torch.Generator().manual_seed(seed), penalty=1.0)
+        value = experiment.pool_loss(model, pool, [], slots, torch.Generator().manual_seed(seed), visits=visits)
     assert pool["visits"].tolist() == [101] * 8
     sharpest = 1.5 * (1 - blur.symbol(pool["y"]).abs().square()).max().item()
-    assert value.item() == pytest.approx((sharpest - experiment._MODULUS) ** 2, rel=0.02)
+    assert value.item() == pytest.approx(0.5 * (sharpest - visits.modulus) ** 2, rel=0.02)
 
 
 def test_a_missing_data_set_is_one_line_of_the_command(tmp_path, monkeypatch, capsys):

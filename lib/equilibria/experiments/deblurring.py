@@ -11,8 +11,8 @@ states y between visits (warm starts), so that most gradients are taken near y*,
 slot that is drawn afresh starts from 0, x or noise (path independence, Anil et al. 2022). Each visit iterates a few times
 freely. Then the young half of the pool, seldom near y*, is graded at a few iterations with gradient; the old half, near
 y*, by the implicit adjoint, which alone sees what a small change does to a slow mode after hundreds of iterations. The old
-half also pays for a G that stretches a direction by more than `_MODULUS`; the direction is the state of a power iteration
-that lives in the pool too.
+half also pays for a G that stretches a direction by more than `Visits.modulus`; the direction is the state of a power iteration
+that lives in the pool too. PGD needs more of all that than HQS: where the blur removes a frequency its data term contracts nothing.
 """
 
 from __future__ import annotations
@@ -58,13 +58,24 @@ RECIPES = {
     "paper": Recipe(channels=(64, 128, 256, 512), blocks=4, residual=False, crop=128, batch=6, pool=96, learning_rate=1e-4,
                     steps={"explicit": 4000, "pgd": 4000, "hqs": 4000, "unfolded": 4000, "unrolled": 400}),
 }
-_FREE, _GRADED = 6, 2  # iterations of a visit without gradient: 0 to _FREE; of a young slot with: _GRADED
 _ADJOINT = Implicit(method=Anderson(), max_steps=8, tol=None, throw=False)
-_AFRESH = (1.0, 0.34)  # chance that a slot is drawn afresh at a visit: half of the pool is always young, half grows old
+_GRADED = 2  # iterations of a young slot with gradient
 _JUMP = 12  # evaluations that bring a fresh old slot near its y*
-_MODULUS, _PENALTY = 0.97, {"pgd": 0.05, "hqs": 0.02}
 _DENOISED = 0.15  # largest noise level of the denoiser's training
 _UNROLLED = 10  # iterations of the trap's training
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visits:
+    """How the pool of an implicit model is visited."""
+
+    free: int  # iterations of a visit without gradient: 0 to so many
+    afresh: tuple[float, float]  # chance that a slot of the young half, of the old half, is drawn afresh
+    modulus: float  # the largest stretch that costs nothing
+    penalty: float
+
+
+VISITS = {"pgd": Visits(free=16, afresh=(1.0, 0.05), modulus=0.95, penalty=0.3), "hqs": Visits(free=6, afresh=(1.0, 0.34), modulus=0.97, penalty=0.02)}
 
 
 def names(profile: str) -> list[str]:
@@ -151,12 +162,12 @@ def _measured(photographs, count: int, size: int, blur: Blur, generator: torch.G
 
 
 def pool_loss(model: ImplicitPGD | ImplicitHQS, pool: dict[str, Tensor], photographs: list[Tensor], slots: Tensor,
-              generator: torch.Generator, *, penalty: float) -> Tensor:
-    """Mean squared error of a visit to `slots`, which are half young and half old, plus `penalty` (|J v| - modulus)_+^2 (see the
-    module's header). Changes the pool in place."""
+              generator: torch.Generator, *, visits: Visits) -> Tensor:
+    """Mean squared error of a visit to `slots`, which are half young and half old, plus penalty (|J v| - modulus)_+^2 (see
+    `Visits` and the module's header). Changes the pool in place."""
     device = pool["y"].device
     old = slots >= len(pool["visits"]) // 2
-    chance = torch.where(old, _AFRESH[1], _AFRESH[0])
+    chance = torch.where(old, visits.afresh[1], visits.afresh[0])
     lost = ~torch.isfinite(pool["y"][slots]).flatten(1).all(1).cpu()
     afresh = (torch.rand(len(slots), generator=generator) < chance) | (pool["visits"][slots] == 0) | lost
     if bool(afresh.any()):
@@ -169,7 +180,7 @@ def pool_loss(model: ImplicitPGD | ImplicitHQS, pool: dict[str, Tensor], photogr
         pool["direction"][drawn] = torch.randn(truth.shape, generator=generator).to(device)
     x, truth, y = pool["x"][slots], pool["truth"][slots], pool["y"][slots]
     with torch.no_grad():
-        for _ in range(int(torch.randint(_FREE + 1, (), generator=generator))):
+        for _ in range(int(torch.randint(visits.free + 1, (), generator=generator))):
             y = model(y, x)
         jump = old & afresh
         if bool(jump.any()):
@@ -184,7 +195,7 @@ def pool_loss(model: ImplicitPGD | ImplicitHQS, pool: dict[str, Tensor], photogr
     y[old], y[~old] = settled.detach(), young.detach()
     pool["y"][slots] = y
     pool["visits"][slots] += 1
-    if penalty:
+    if visits.penalty:
         v = pool["direction"][slots[old]]
         v = v / v.flatten(1).norm(dim=1)[:, None, None, None].clamp(min=1e-12)
         point, x = y[old].requires_grad_(), x[old]
@@ -194,8 +205,8 @@ def pool_loss(model: ImplicitPGD | ImplicitHQS, pool: dict[str, Tensor], photogr
         stretched = (model(point + size * v, x) - here) / size
         (pulled,) = torch.autograd.grad(stretched, point, stretched.detach(), retain_graph=True)
         pool["direction"][slots[old]] = pulled.detach()
-        excess = (stretched.flatten(1).norm(dim=1) - _MODULUS).clamp(min=0)
-        value = value + penalty * excess.square().mean()
+        excess = (stretched.flatten(1).norm(dim=1) - visits.modulus).clamp(min=0)
+        value = value + visits.penalty * excess.square().mean()
     return value
 
 
@@ -224,7 +235,7 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
         if implicit:
             half = recipe.pool // 2  # half of a batch from the young slots, half from the old
             slots = training.minibatch(half, recipe.batch // 2, seed=seed, step=step)
-            return pool_loss(model, pool, photographs, torch.cat([slots, slots + half]), generator, penalty=_PENALTY[kind])
+            return pool_loss(model, pool, photographs, torch.cat([slots, slots + half]), generator, visits=VISITS[kind])
         if kind == "denoiser":
             truth = images.draw(photographs, recipe.batch, size=recipe.crop, generator=generator)
             sigma = _DENOISED * torch.rand(recipe.batch, generator=generator)

@@ -47,7 +47,7 @@ TIMES = {"phrasing": (1, 2, 4, 8, 16, 32, 64, 128), "context": (1, 2, 4, 8, 16, 
 _TASKS = {"parity": 2, "sums": 5}  # name: modulus
 _KINDS = ("", "once", "stack")
 _BATCH = {"reasoning": 64, "senses": 32}
-_STEPS = {"quick": dict.fromkeys(("parity", "sums", "senses"), 20), "paper": {"parity": 2500, "sums": 4000, "senses": 3000}}
+_STEPS = {"quick": dict.fromkeys(("parity", "sums", "senses"), 20), "paper": {"parity": 2500, "sums": 4000, "senses": 1500}}
 _GRADED, _FREE, _LAST = 4, 32, 8  # senses: loops with gradient; reasoning at full length: up to so many more free loops, then graded ones
 _DEEPEST = 48
 _VALIDATED = 64  # held-out questions that a training of senses is validated on
@@ -84,8 +84,9 @@ def new(name: str, *, seed: int = 0) -> LoopedTransformer:
     if task in _TASKS:
         return LoopedTransformer(Settings(vocabulary=_TASKS[task] + 1, width=64, heads=4, hidden=168, prelude=0, core=LONGEST if kind == "stack" else 1,
                                           coda=0, context=2048, injection="add", positions="distance", norms="pre", state_norm=True, tied=False))
-    core = 2 * MEAN_DEPTH if kind == "stack" else 2
-    return LoopedTransformer(Settings(vocabulary=len(senses()[1]), width=128, heads=4, hidden=320, prelude=1, core=core, coda=1, context=128))
+    # no prelude, one looped block, no coda: with four blocks, one pass already told the senses apart (F1 0.97 at t = 1)
+    core = MEAN_DEPTH if kind == "stack" else 1
+    return LoopedTransformer(Settings(vocabulary=len(senses()[1]), width=128, heads=4, hidden=320, prelude=0, core=core, coda=0, context=128))
 
 
 def _stem(name: str, profile: str, seed: int) -> Path:
