@@ -351,3 +351,28 @@ def test_a_checkpoint_of_huginns_kind_answers_too(tmp_path):
     assert language.ask("court charge", 4, model=str(tmp_path), new_tokens=6) == tokenizer.decode(made)
     with pytest.raises(ValueError, match="the prompt is empty"):
         language.ask("", 4, model=str(tmp_path))
+
+
+# --------------------------------------------------------------------------------------------------- what is shipped
+def test_shipped_parity_is_an_equilibrium_of_many_loops():
+    for seed in language.seeds("parity"):
+        model, _ = language.load("parity", seed=seed)
+        few, enough, many = language.accuracy_along_t(model, "parity", 16, [4, 32, 128], count=60, seed=9)["last"]
+        assert few <= 0.7 and enough >= 0.98 and many >= 0.98
+        assert language.flips_along_t(model, "parity", 16, [32], count=2)["worst"] == [16.0]
+
+
+def test_shipped_senses_answer_new_questions():
+    model, _ = language.load("senses", seed=language.seeds("senses")[0])
+    prompts = language.senses()[0].phrasing[:12]
+    one, many = (language.answer_scores(prompts, language.answers(model, prompts, t))["f1"] for t in (1, 16))
+    assert many >= 0.9 > one
+
+
+def test_records_are_of_the_shipped_weights():
+    for name in language.names("paper")[:-1]:
+        shipped = {seed: language.load(name, seed=seed)[1]["sha256"] for seed in language.seeds(name)
+                   if language._stem(name, "paper", seed).with_suffix(".safetensors").exists()}
+        recorded = {row["seed"]: row["sha256"] for row in language.reports(name)}
+        assert recorded and shipped.items() <= recorded.items()
+        assert all(row["metrics"] and row["parameters"] == sum(p.numel() for p in language.new(name).parameters()) for row in language.reports(name))
