@@ -41,7 +41,7 @@ def reasoning_along_t(data: dict) -> Figure:
         _loops(axis, max(row["t"][shown[-1]]))
         seeds = len(row["seeds"])
         axis.set(title=f"{_TITLES[task]}, {'one seed' if seeds == 1 else f'{seeds} seeds (band: least to largest)'}", ylim=(-0.03, 1.05))
-        axis.legend(loc="center left" if task == "sums" else "lower right")
+        axis.legend(loc="best")
     axes[0].set_ylabel("last answers right")
     axes[0].yaxis.set_major_formatter(PercentFormatter(1))
     return figure
@@ -49,7 +49,7 @@ def reasoning_along_t(data: dict) -> Figure:
 
 def loops_to_answer(data: dict) -> Figure:
     """Loops until 99 % of the last answers are right and stay so, against the number of symbols."""
-    figure, axis = plt.subplots(figsize=(7.2, 4.4))
+    figure, axis = plt.subplots(figsize=(7.2, 5))
     lengths = data["along_t"]["parity"]["lengths"]
     axis.axvspan(2, data["longest"], color=COLOURS["bound"], alpha=0.12, lw=0)
     axis.text(data["longest"], 0.97, "trained to here ", transform=axis.get_xaxis_transform(), ha="right", va="top", fontsize=8, color="#555555")
@@ -64,13 +64,13 @@ def loops_to_answer(data: dict) -> Figure:
     for factor, style in ((1, "--"), (0.25, ":")):
         axis.plot(lengths, [factor * n for n in lengths], color=COLOURS["bound"], ls=style, lw=1.2, label="t = n" if factor == 1 else "t = n / 4")
     axis.set(xlabel="symbols n in the question", ylabel="loops to 99 % right", ylim=(0, None), title="Longer questions need more loops", xticks=lengths)
-    axis.legend(loc="upper left", bbox_to_anchor=(0.0, 0.93))
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
 def explicit(data: dict) -> Figure:
     """The loop, the same block once and an untied stack: right last answers of parity against length."""
-    figure, axis = plt.subplots(figsize=(7.2, 4.2))
+    figure, axis = plt.subplots(figsize=(7.2, 5))
     rows = data["explicit"]
     axis.axvspan(2, data["longest"], color=COLOURS["bound"], alpha=0.12, lw=0)
     axis.text(data["longest"], 0.03, "trained to here ", transform=axis.get_xaxis_transform(), ha="right", fontsize=8, color="#555555")
@@ -79,13 +79,13 @@ def explicit(data: dict) -> Figure:
     axis.axhline(0.5, color=COLOURS["bound"], ls=":", lw=1.2, label="chance")
     axis.set(xlabel="symbols n in the question", ylabel="last answers right", ylim=(0.3, 1.04), xticks=rows["lengths"], title="Running parity: iteration against depth")
     axis.yaxis.set_major_formatter(PercentFormatter(1))
-    axis.legend(loc="center right", bbox_to_anchor=(1, 0.65))
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=1)
     return figure
 
 
 def flips(data: dict) -> Figure:
     """The discrete Lipschitz constant: answers that change with one input symbol, against t."""
-    figure, axes = plt.subplots(1, len(data["flips"]), figsize=(5.6 * len(data["flips"]), 4.3))
+    figure, axes = plt.subplots(1, len(data["flips"]), figsize=(5.9 * len(data["flips"]), 5))
     for axis, (n, row) in zip(np.atleast_1d(axes), sorted(data["flips"].items(), key=lambda item: int(item[0]))):
         for which, style in (("worst", "-"), ("mean", "--")):
             axis.plot(row["t"], row[which], ls=style, color=COLOURS["implicit"], label=f"loop, {which} over positions")
@@ -93,11 +93,15 @@ def flips(data: dict) -> Figure:
         for kind, (label, colour) in _KINDS.items():
             if kind in row:
                 axis.axhline(row[kind]["worst"], color=colour, ls=":", lw=1.5, label=f"{label}, worst")
-        axis.plot(row["t"], [n_right * int(n) for n_right in row["right"]], color=COLOURS["closed_form"], lw=1, alpha=0.7, label="last answers right (share, times n)")
+        right = axis.twinx()
+        right.plot(row["t"], row["right"], color=COLOURS["closed_form"], lw=1, alpha=0.6)
+        right.set(ylim=(0, 1.06), ylabel="last answers right")
+        right.yaxis.set_major_formatter(PercentFormatter(1))
+        right.grid(False)
+        axis.plot([], [], color=COLOURS["closed_form"], lw=1, alpha=0.6, label="last answers right (scale on the right)")
         _loops(axis, row["t"][-1])
-        axis.set(ylabel="answers that change with one symbol", ylim=(0, 1.06 * int(n)), title=f"n = {n}")
-    handles, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+        axis.set(ylabel="answers that change", ylim=(0, 1.06 * int(n)), title=f"n = {n}")
+    figure.legend(*np.atleast_1d(axes)[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     figure.suptitle("Flip one input symbol of the parity: y_t becomes as steep as the target, and right")
     return figure
 
@@ -114,17 +118,16 @@ def answers_along_t(data: dict) -> Figure:
                     axis.axhline(np.mean(rows[kind][measure][part]), color=colour, ls=style, lw=1.2, label=f"{_KINDS[kind][0].split(',')[0]}, {label}")
         _loops(axis, rows["t"]["phrasing"][-1])
         axis.axvline(data["mean_depth"], color=COLOURS["bound"], lw=1, ls="-.")
-        axis.text(data["mean_depth"], 0.01, " mean depth in training", transform=axis.get_xaxis_transform(), fontsize=8, color="#555555")
-        axis.set(title=title, ylim=(0, 1.03))
+        axis.text(data["mean_depth"], 0.6, " mean depth in training", transform=axis.get_xaxis_transform(), fontsize=8, color="#555555")
+        axis.set(title=title, ylim=(-0.02, 1.03))
     axes[0].set_ylabel("mean over held-out questions")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
 def pairs_along_t(data: dict) -> Figure:
     """Figs. 8-9 for the contrast pairs: Levenshtein ratio, distance to the right answer, share of equal answers, against t."""
-    figure, axes = plt.subplots(1, 3, figsize=(14, 4.4))
+    figure, axes = plt.subplots(1, 3, figsize=(14, 4.9))
     rows = data["pairs"]
     t, ratio, spread = rows["t"], np.asarray(rows["ratio"]).mean(1), np.asarray(rows["spread"]).mean(1)
     axes[0].fill_between(t, np.maximum(ratio - spread, 0), ratio + spread, color=COLOURS["implicit"], alpha=0.12, lw=0, label="one std over pairs")
@@ -144,14 +147,13 @@ def pairs_along_t(data: dict) -> Figure:
     axes[2].yaxis.set_major_formatter(PercentFormatter(1))
     for axis in axes:
         _loops(axis, t[-1])
-        axis.legend(fontsize="x-small")
-    axes[0].set_ylim(0, 1.35 * axes[0].get_ylim()[1])  # room for the legend
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
 def steepness(data: dict) -> Figure:
     """True local Lipschitz constants from the embedded input to the state and to the logits, beside the discrete ones."""
-    figure, axes = plt.subplots(1, 2, figsize=(11.5, 4.3))
+    figure, axes = plt.subplots(1, 2, figsize=(11.5, 4.9))
     for axis, (task, row) in zip(axes, data["steepness"].items()):
         for which, colour, label in (("latent", COLOURS["implicit"], "|dz_t/dx|, latent state"), ("logits", SEQUENCE[4], "|d logits/dx|, last position")):
             values = np.asarray(row[which])
@@ -161,7 +163,10 @@ def steepness(data: dict) -> Figure:
                   label="answers that change with one symbol, worst" if task == "parity" else "words that differ, answers over questions")
         _loops(axis, max(row["t"][-1], row["discrete_t"][-1]))
         axis.set(yscale="log", title=_TITLES[task] + (f", n = {row['length']}" if "length" in row else f", {values.shape[1]} questions"))
-        axis.legend(fontsize="x-small")
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("")
+        axis.set_yticks([t for t in (0.5, 1, 2, 5, 10, 20, 50, 100, 200) if axis.get_ylim()[0] <= t <= axis.get_ylim()[1]])
+        axis.legend(fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.17))
     axes[0].set_ylabel("Lipschitz constant")
     return figure
 
@@ -174,8 +179,8 @@ def paths(data: dict) -> Figure:
     for path, colour, label in zip(points, (COLOURS["implicit"], COLOURS["explicit"]), row["labels"]):
         axes[0].plot(*path.T, "-", lw=1, color=colour, alpha=0.7)
         axes[0].scatter(*path.T, s=14, color=colour, label=label)
-        for t in (1, 2, 4, len(path)):
-            axes[0].annotate(f"t = {t}", path[t - 1], xytext=(4, 4), textcoords="offset points", fontsize=8, color=colour)
+        for t in (1, 2, len(path)):
+            axes[0].annotate(f"t = {t}", path[t - 1], xytext=(6, -12 if t > 2 else 4), textcoords="offset points", fontsize=8, color=colour)
     axes[0].set(xlabel=f"first axis ({row['share'][0]:.0%} of the variance)", ylabel=f"second axis ({row['share'][1]:.0%})", title="One word apart, and parting")
     axes[0].legend(fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.16))
     axes[1].plot(range(1, len(row["apart"]) + 1), row["apart"], "o-", ms=4, color=COLOURS["implicit"], label="|z_t - z'_t| / |z_t|, same token")
@@ -191,12 +196,12 @@ def contraction(data: dict) -> Figure:
     figure, axes = plt.subplots(1, 2, figsize=(11, 4), sharey=True)
     for axis, (task, row) in zip(axes, data["contraction"].items()):
         questions = range(1, len(row["modulus"]) + 1)
-        axis.semilogy(questions, row["modulus"], "o", color=COLOURS["implicit"], label="modulus |dG/dz| at z*")
-        axis.semilogy(questions, row["rate"], "s", mfc="none", color=COLOURS["implicit"], label="observed rate of convergence")
+        axis.plot(questions, row["modulus"], "o", color=COLOURS["implicit"], label="modulus |dG/dz| at z*")
+        axis.plot(questions, row["rate"], "s", mfc="none", color=COLOURS["implicit"], label="observed rate of convergence")
         axis.axhline(1, color=COLOURS["closed_form"], lw=1)
-        axis.set(xlabel="question", title=_TITLES[task], xticks=questions)
+        axis.set(xlabel="question", title=_TITLES[task], xticks=questions, ylim=(0, None))
     axes[0].set_ylabel("factor a loop")
-    axes[1].legend()
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -227,5 +232,5 @@ def broken(data: dict) -> Figure:
     _loops(axis, row["t"][-1])
     axis.set(ylabel="last answers right", ylim=(0, 1.05), title=f"Broken on purpose: running parity, n = {row['length']}")
     axis.yaxis.set_major_formatter(PercentFormatter(1))
-    axis.legend(loc="center left")
+    axis.legend(loc="upper left")
     return figure
