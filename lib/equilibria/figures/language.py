@@ -162,7 +162,9 @@ def steepness(data: dict) -> Figure:
         axis.plot(row["discrete_t"], row["discrete"], "s--", ms=4, mfc="none", color=COLOURS["closed_form"],
                   label="answers that change with one symbol, worst" if task == "parity" else "words that differ, answers over questions")
         _loops(axis, max(row["t"][-1], row["discrete_t"][-1]))
-        axis.set(yscale="log", title=_TITLES[task] + (f", n = {row['length']}" if "length" in row else f", {values.shape[1]} questions"))
+        everything = [*np.ravel(row["latent"]), *np.ravel(row["logits"]), *row["discrete"]]
+        axis.set(yscale="log", ylim=(0.7 * min(everything), 1.4 * max(everything)),
+                 title=_TITLES[task] + (f", n = {row['length']}" if "length" in row else f", {values.shape[1]} questions"))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter("")
         axis.set_yticks([t for t in (0.5, 1, 2, 5, 10, 20, 50, 100, 200) if axis.get_ylim()[0] <= t <= axis.get_ylim()[1]])
@@ -211,13 +213,13 @@ def exits(data: dict) -> Figure:
     for axis, (task, rows), measure, label in zip(axes, data["exits"].items(), ("right", "f1"), ("last answers right", "word F1")):
         axis.plot([row["loops"] for row in rows], [row[measure] for row in rows], "o-", color=COLOURS["implicit"], label="each question stops by itself")
         for row in rows:
-            axis.annotate(f"{row['tol']:g}", (row["loops"], row[measure]), xytext=(5, -11), textcoords="offset points", fontsize=8, color="#555555")
+            axis.annotate(f"{row['tol']:g}", (row["loops"], row[measure]), xytext=(0, -6), textcoords="offset points", ha="center", va="top", rotation=90, fontsize=8, color="#555555")
         fixed = data["fixed"][task]
         axis.plot(fixed["t"], fixed["value"], "s--", ms=4, mfc="none", color=COLOURS["bound"], label="the same t for all")
         axis.set(xlabel="mean loops a question" if task == "parity" else "mean loops a token", ylabel=label, ylim=(0, 1.05),
                  title=_TITLES[task] + (f", n = {fixed['length']}" if "length" in fixed else ""), xlim=(0, 1.1 * max([row["loops"] for row in rows] + fixed["t"])))
         axis.legend(loc="lower right")
-    figure.suptitle("Loops spent under early exit, tolerance beside each point")
+    figure.suptitle("Loops spent under early exit, tolerance below each point")
     return figure
 
 
