@@ -250,7 +250,7 @@ def test_finished_models_are_recorded_once(quick, monkeypatch, capsys):
     monkeypatch.setattr(language, "TIMES", {"phrasing": (1, 2), "context": (1,)})
     few = language.senses()[0]
     monkeypatch.setattr(language, "senses", lambda: (few_split, vocabulary))
-    few_split, vocabulary = word_senses.Split(few.train[:6], few.phrasing[:3], few.context[:2]), Vocabulary(
+    few_split, vocabulary = word_senses.Split(few.train[:6], few.phrasing[:9], few.context[:2]), Vocabulary(
         text for prompt in few.train for text in (prompt.text, prompt.sense.definition))
     for name in ("parity", "parity-once", "senses", "senses-stack"):
         language.train(name, profile="quick", seed=1, device="cpu")
