@@ -230,7 +230,7 @@ def quick(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", language.names("quick"))
+@pytest.mark.parametrize("name", language.names("quick")[:-1])
 def test_a_few_steps_write_a_checkpoint_that_loads(quick, name):
     outcome = language.train(name, profile="quick", seed=2, device="cpu")
     assert outcome.finished and outcome.step == 4
@@ -243,6 +243,55 @@ def test_a_few_steps_write_a_checkpoint_that_loads(quick, name):
         assert again == pytest.approx(card["metrics"]["right_at_16"])
     with pytest.raises(checkpoints.CheckpointError, match=f"{name}-seed5.json"):
         language.load(name, seed=5, profile="quick")
+
+
+def test_finished_models_are_recorded_once(quick, monkeypatch, capsys):
+    monkeypatch.setattr(language, "LENGTHS", (2, 5))
+    monkeypatch.setattr(language, "TIMES", {"phrasing": (1, 2), "context": (1,)})
+    few = language.senses()[0]
+    monkeypatch.setattr(language, "senses", lambda: (few_split, vocabulary))
+    few_split, vocabulary = word_senses.Split(few.train[:6], few.phrasing[:9], few.context[:2]), Vocabulary(
+        text for prompt in few.train for text in (prompt.text, prompt.sense.definition))
+    for name in ("parity", "parity-once", "senses", "senses-stack"):
+        language.train(name, profile="quick", seed=1, device="cpu")
+    language.train("evaluation", profile="quick", device="cpu")
+    assert language.reports("sums", profile="quick") == []
+    row, = language.reports("parity", profile="quick")
+    model, card = language.load("parity", seed=1, profile="quick")
+    assert row["sha256"] == card["sha256"] and [r["length"] for r in row["along_t"]] == [2, 5]
+    assert row["along_t"][1]["t"] == [*range(1, 11), 20, 40]
+    again = language.accuracy_along_t(model, "parity", 5, row["along_t"][1]["t"])
+    assert row["along_t"][1]["last"] == pytest.approx(again["last"], abs=1e-5) and row["along_t"][1]["all"] == pytest.approx(again["all"], abs=1e-5)
+    assert row["along_t"][1]["loops"] == language.lasting(row["along_t"][1]["t"], again["last"])
+    assert language.reports("parity-once", profile="quick")[0]["along_t"][0]["t"] == [1]
+    row, = language.reports("senses", profile="quick")
+    model, _ = language.load("senses", seed=1, profile="quick")
+    assert [(r["part"], r["t"]) for r in row["answers"]] == [("phrasing", 1), ("phrasing", 2), ("context", 1)]
+    for answered in row["answers"]:
+        assert answered["texts"] == language.answers(model, getattr(few_split, answered["part"]), answered["t"])
+    assert [r["t"] for r in language.reports("senses-stack", profile="quick")[0]["answers"]] == [1, 1]
+    right = language.right_along_t(language.reports("parity", profile="quick") * 2)
+    assert right["lengths"] == [2, 5] and right["seeds"] == [1, 1] and right["t"][5][-1] == 40 and right["loops"][5] == [language.lasting(right["t"][5], again["last"])] * 2
+    assert right["right"][5] == [[pytest.approx(value, abs=1e-5)] * 2 for value in again["last"]]
+    found, by_pair = language.scores_along_t(language.reports("senses", profile="quick"))
+    assert found["t"] == {"phrasing": [1, 2], "context": [1]} and by_pair["t"] == [1, 2]
+    pairs, told = word_senses.contrast_pairs(few_split.phrasing), row["answers"][1]["texts"]
+    assert pairs and found["f1"]["phrasing"][1] == [language.answer_scores(few_split.phrasing, told)["f1"]]
+    expected = language.pair_scores(pairs, dict(zip(few_split.phrasing, told)))
+    assert by_pair["distance"][1] == [expected["distance"]] and by_pair["right_ratio"] == expected["right_ratio"]
+    capsys.readouterr()
+    language.train("evaluation", profile="quick", device="cpu")
+    assert capsys.readouterr().out == ""  # nothing is evaluated twice
+    language.train("parity", profile="quick", seed=1, device="cpu")  # finished already: trained anew, to the same weights
+    language.train("evaluation", profile="quick", minutes=1e-9, device="cpu")
+    assert "recorded" not in capsys.readouterr().out
+
+
+def test_lasting_is_the_first_after_the_last_miss():
+    assert language.lasting([1, 2, 4], [1.0, 0.99, 1.0]) == 1 and language.lasting([1, 2, 4], [1.0, 1.0, 0.98]) is None
+    assert language.lasting([1, 2, 4], [0.0, 0.9, 1.0], share=0.9) == 2
+    with pytest.raises(ValueError):
+        language.lasting([1, 2], [1.0])
 
 
 @pytest.mark.parametrize("name", ["parity", "senses"])
@@ -302,3 +351,28 @@ def test_a_checkpoint_of_huginns_kind_answers_too(tmp_path):
     assert language.ask("court charge", 4, model=str(tmp_path), new_tokens=6) == tokenizer.decode(made)
     with pytest.raises(ValueError, match="the prompt is empty"):
         language.ask("", 4, model=str(tmp_path))
+
+
+# --------------------------------------------------------------------------------------------------- what is shipped
+def test_shipped_parity_is_an_equilibrium_of_many_loops():
+    for seed in language.seeds("parity"):
+        model, _ = language.load("parity", seed=seed)
+        few, enough, many = language.accuracy_along_t(model, "parity", 16, [4, 32, 128], count=60, seed=9)["last"]
+        assert few <= 0.7 and enough >= 0.98 and many >= 0.98
+        assert language.flips_along_t(model, "parity", 16, [32], count=2)["worst"] == [16.0]
+
+
+def test_shipped_senses_answer_new_questions():
+    model, _ = language.load("senses", seed=language.seeds("senses")[0])
+    prompts = language.senses()[0].phrasing[:12]
+    one, many = (language.answer_scores(prompts, language.answers(model, prompts, t))["f1"] for t in (1, 16))
+    assert many >= 0.9 > one
+
+
+def test_records_are_of_the_shipped_weights():
+    for name in language.names("paper")[:-1]:
+        shipped = {seed: language.load(name, seed=seed)[1]["sha256"] for seed in language.seeds(name)
+                   if language._stem(name, "paper", seed).with_suffix(".safetensors").exists()}
+        recorded = {row["seed"]: row["sha256"] for row in language.reports(name)}
+        assert recorded and shipped.items() <= recorded.items()
+        assert all(row["metrics"] and row["parameters"] == sum(p.numel() for p in language.new(name).parameters()) for row in language.reports(name))

@@ -7,7 +7,8 @@
 | `...-once` | the same task | the same blocks, once |
 | `...-stack` | the same task | an untied stack as deep as the loop's mean training depth |
 
-The profile `quick` makes a few steps only, for trying the machinery out.
+`evaluation`, last, records what the finished models do: the notebook reads there what it cannot compute again in its minutes. The
+profile `quick` makes a few steps only, for trying the machinery out.
 
 Reasoning: the length grows from 2 to 16, by one whenever 97 % of the last answers are right; as many loops as symbols, and 0 to
 3 more, all with gradient. Once 97 % are right at full length, half of the steps begin with 16 to 48 loops without gradient and
@@ -16,7 +17,9 @@ grade the next 8: what was found has to stay. Senses: a lognormal-Poisson number
 
 from __future__ import annotations
 
+import json
 import math
+import time
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -33,11 +36,14 @@ from equilibria.problems.reasoning import IGNORED, Questions, running_sums
 from equilibria.problems.word_senses import Prompt, Vocabulary
 from equilibria.project import data_folder
 
-__all__ = ["LONGEST", "MEAN_DEPTH", "names", "seeds", "new", "load", "train", "questions", "senses", "accuracy_along_t", "loops_to", "flips_along_t",
-           "answers", "answer_scores", "pair_scores", "steepness", "contraction", "exits", "sense_exits", "paths", "ask"]
+__all__ = ["LENGTHS", "LONGEST", "MEAN_DEPTH", "TIMES", "names", "seeds", "new", "load", "train", "questions", "senses", "accuracy_along_t", "lasting", "loops_to",
+           "flips_along_t", "answers", "answer_scores", "pair_scores", "steepness", "contraction", "exits", "sense_exits", "paths", "ask",
+           "evaluate", "reports", "right_along_t", "scores_along_t"]
 
 LONGEST = 16  # symbols in training
 MEAN_DEPTH = 8  # loops in training the senses, on average
+LENGTHS = (4, 8, 16, 24, 32, 48, 64)  # of the questions that `evaluate` asks
+TIMES = {"phrasing": (1, 2, 4, 8, 16, 32, 64, 128), "context": (1, 2, 4, 8, 16, 32)}  # loops at which it has the held-out questions answered
 _TASKS = {"parity": 2, "sums": 5}  # name: modulus
 _KINDS = ("", "once", "stack")
 _BATCH = {"reasoning": 64, "senses": 32}
@@ -49,8 +55,8 @@ _VALIDATED = 64  # held-out questions that a training of senses is validated on
 
 # ------------------------------------------------------------------------------------------------------------ training
 def names(profile: str) -> list[str]:
-    """The models that can be trained; the same in every profile."""
-    return ["parity", "parity-once", "parity-stack", "sums", "senses", "senses-once", "senses-stack"]
+    """What can be trained, the same in every profile; `evaluation`, last, records what the finished models do."""
+    return ["parity", "parity-once", "parity-stack", "sums", "senses", "senses-once", "senses-stack", "evaluation"]
 
 
 def seeds(name: str, *, profile: str = "paper") -> list[int]:
@@ -189,10 +195,12 @@ def _senses(kind: str, seed: int, device: str):
     return loss, {}, validate
 
 
-def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = None, device: str | None = None) -> training.Outcome:
+def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = None, device: str | None = None) -> training.Outcome | None:
     """Train one model; resumes where an earlier call stopped, from `data/trainings`. Writes `data/checkpoints/language/NAME-seedN`."""
     task, _, kind = name.partition("-")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "evaluation":
+        return _evaluate_all(profile, minutes, device)
     steps = _STEPS[profile][task]
     settings = training.Settings(steps=steps, learning_rate=1e-3, weight_decay=0.01, clip=1.0, warmup=20, ema=0.99, seed=seed,
                                  schedule="cosine" if task == "senses" else "linear", save_every=10 if profile == "quick" else 50)
@@ -237,12 +245,23 @@ def accuracy_along_t(model: LoopedTransformer, task: str, length: int, times: Se
     return found
 
 
+def lasting(times: Sequence[int], right: Sequence[float], *, share: float = 0.99) -> int | None:
+    """The first of `times` from which on every entry of `right` is at least `share`; None where there is none.
+
+    >>> lasting([1, 2, 4, 8], [0.5, 1.0, 0.9, 1.0])
+    8
+    """
+    found = None
+    for t, value in zip(reversed(times), reversed(right), strict=True):
+        if value < share:
+            break
+        found = t
+    return found
+
+
 def loops_to(model: LoopedTransformer, task: str, length: int, *, share: float = 0.99, limit: int, count: int = 200, seed: int = 1) -> int | None:
     """The least t from which on, up to `limit`, at least `share` of the last answers are right; None where there is none."""
-    right = accuracy_along_t(model, task, length, range(1, limit + 1), count=count, seed=seed)["last"]
-    wrong = [t for t, value in enumerate(right, start=1) if value < share]
-    first = max(wrong, default=0) + 1
-    return first if first <= limit else None
+    return lasting(range(1, limit + 1), accuracy_along_t(model, task, length, range(1, limit + 1), count=count, seed=seed)["last"], share=share)
 
 
 @torch.no_grad()
@@ -417,3 +436,105 @@ def ask(question: str, steps: int, *, model: str = "senses", seed: int = 0, new_
     tokens = torch.tensor([([] if begin is None else [begin]) + ids])
     made = large.generate(tokens, steps, new_tokens, start=start, end=end)
     return tokenizer.decode(made.tokens[0].tolist())
+
+
+# ------------------------------------------------------------------------------------------------------------- records
+def evaluate(name: str, *, seed: int, profile: str = "paper", count: int | None = None, device: str = "cpu") -> dict:
+    """What a finished model does with `count` questions of each kind (None: 200 of every length, every held-out question).
+
+    Reasoning, `along_t`: for each of LENGTHS n the share of right answers at every t up to 2 n, and at 4 n and 8 n, and the loops
+    to 99 %. Senses, `answers`: for each held-out part and t in TIMES the answers themselves, in the part's order. An explicit
+    model is asked at t = 1 alone.
+    """
+    task, _, kind = name.partition("-")
+    model, card = load(name, seed=seed, profile=profile)
+    model.to(device)
+    found = {"name": name, "seed": seed, "profile": profile, "sha256": card["sha256"], "parameters": card["parameters"],
+             "train_seconds": card["seconds"], "metrics": card["metrics"]}
+    if task in _TASKS:
+        rows, count = [], count or 200
+        for n in LENGTHS:
+            times = [1] if kind else [*range(1, 2 * n + 1), 4 * n, 8 * n]
+            right = accuracy_along_t(model, task, n, times, count=count)
+            rows.append({"length": n, "t": times, **right, "loops": lasting(times, right["last"])})
+        return found | {"questions": count, "along_t": rows}
+    rows = []
+    for part, times in TIMES.items():
+        prompts = getattr(senses()[0], part)[:count]
+        rows += [{"part": part, "t": t, "texts": answers(model, prompts, t)} for t in (times[:1] if kind else times)]
+    return found | {"answers": rows}
+
+
+def reports(name: str, *, profile: str = "paper") -> list[dict]:
+    """The recorded `evaluate` of every seed of a model, whether its weights are at hand or not."""
+    folder = _stem(name, profile, 0).parent / "test"
+    rows = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}-seed*.json"))]
+    for row in rows:
+        for answered in row.get("answers", []):  # a file holds each text once
+            answered["texts"] = [row["texts"][i] for i in answered["texts"]]
+        row.pop("texts", None)
+    return rows
+
+
+def right_along_t(rows: Sequence[dict]) -> dict:
+    """`reports` of a reasoning task, seed beside seed: for each length n the times `t`[n], `right`[n] (a row a t, a column a seed) and
+    `loops`[n] to 99 % of each seed, None where it never gets there."""
+    found = {"seeds": [row["seed"] for row in rows], "trained_length": [row["metrics"]["trained_length"] for row in rows], "t": {}, "right": {}, "loops": {}}
+    for curves in zip(*(row["along_t"] for row in rows)):
+        n = curves[0]["length"]
+        found["t"][n] = curves[0]["t"]
+        found["right"][n] = [list(values) for values in zip(*(curve["last"] for curve in curves))]
+        found["loops"][n] = [curve["loops"] for curve in curves]
+    return found | {"lengths": list(found["t"])}
+
+
+def scores_along_t(rows: Sequence[dict]) -> tuple[dict, dict]:
+    """`reports` of the senses, seed beside seed: (answers, pairs), both a row a t and a column a seed.
+
+    answers    `t`[part] and, for f1, exact and distance of `answer_scores`, the values[part]
+    pairs      `t`, each of `pair_scores` over the contrast pairs in new phrasings, and `right_ratio`
+    """
+    questions = senses()[0]
+    found: dict = {name: {part: [] for part in TIMES} for name in ("t", "f1", "exact", "distance")}
+    by_pair: dict = {name: [] for name in ("t", "ratio", "spread", "distance", "same")}
+    for answered in zip(*(row["answers"] for row in rows)):
+        part, t = answered[0]["part"], answered[0]["t"]
+        prompts = getattr(questions, part)[:len(answered[0]["texts"])]
+        scores = [answer_scores(prompts, seed["texts"]) for seed in answered]
+        found["t"][part].append(t)
+        for name in ("f1", "exact", "distance"):
+            found[name][part].append([score[name] for score in scores])
+        if part == "phrasing":
+            pairs = word_senses.contrast_pairs(prompts)
+            scores = [pair_scores(pairs, dict(zip(prompts, seed["texts"]))) for seed in answered]
+            by_pair["t"].append(t)
+            by_pair["right_ratio"] = scores[0]["right_ratio"]
+            for name in ("ratio", "spread", "distance", "same"):
+                by_pair[name].append([score[name] for score in scores])
+    return found, by_pair
+
+
+def _evaluate_all(profile: str, minutes: float | None, device: str) -> None:
+    """Record `evaluate` for every finished model whose record is missing or of other weights."""
+    begun = time.monotonic()
+    for name in names(profile)[:-1]:
+        for seed in seeds(name, profile=profile):
+            path = _stem(name, profile, 0).parent / "test" / f"{name}-seed{seed}.json"
+            if path.exists() and json.loads(path.read_text())["sha256"] == checkpoints.read_card(_stem(name, profile, seed))["sha256"]:
+                continue
+            if minutes is not None and time.monotonic() - begun > 60 * minutes:
+                print("stopped at the time limit; the same command continues")
+                return
+            found = evaluate(name, seed=seed, profile=profile, device=device)
+            for row in found.get("along_t", []):
+                row |= {key: [round(value, 5) for value in row[key]] for key in ("last", "all")}
+            if "answers" in found:
+                found["texts"] = sorted({text for row in found["answers"] for text in row["texts"]})
+                place = {text: i for i, text in enumerate(found["texts"])}
+                for row in found["answers"]:
+                    row["texts"] = [place[text] for text in row["texts"]]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(".partial")
+            partial.write_text(json.dumps(found) + "\n")
+            partial.replace(path)
+            print(f"{name} seed {seed}: recorded", flush=True)
