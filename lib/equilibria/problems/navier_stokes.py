@@ -43,6 +43,7 @@ __all__ = ["Flows", "Regime", "REGIMES", "another_state", "curl", "data", "linea
 
 VISCOSITY = 0.01
 _STAGES = (0.2, 0.5, 1.0)  # fractions of the forcing that the continuation passes through
+_KRYLOV = 60
 _CHUNK = 100  # flows in a file
 
 
@@ -202,7 +203,8 @@ def steady_state(forcing: Tensor, viscosity: float, *, method: Method | None = N
         y0 = _check_vorticity(start, "start")
         _same_grid(y0, forcing)
     if method is None:
-        method = NewtonKrylov(krylov=60, backtracks=6, **({"continuation": _STAGES, "path": _weaker} if start is None else {}))
+        along = {"continuation": _STAGES, "path": _weaker} if start is None else {}
+        method = NewtonKrylov(krylov=_KRYLOV, backtracks=12, **along)
     solution = solve(G, y0, c, method=method, max_steps=max_steps, tol=tol, throw=throw)
     return Solution(y=solution.y.to(forcing.dtype), status=solution.status, steps=solution.steps, residuals=solution.residuals)
 
@@ -243,7 +245,7 @@ def local_constant(vorticity: Tensor, viscosity: float, *, largest: int = 10) ->
     found = []
     for w in vorticity.double():
         pushed = torch.cat([linearised(w.expand(len(part), -1, -1), part, viscosity).flatten(1) for part in basis.split(64)])
-        found.append(torch.linalg.svdvals(pushed).min().reciprocal())
+        found.append(torch.linalg.eigvalsh(pushed @ pushed.T)[0].clamp_min(0).rsqrt())  # 1 / the least singular value
     return torch.stack(found).to(vorticity.dtype)
 
 
