@@ -89,10 +89,7 @@ def test_iterates_stay_bounded():
 def test_gradients_through_the_equilibrium():
     torch.manual_seed(0)
     model, x = ImplicitFNO(width=3, modes=2).double(), torch.randn(1, 2, 8, 8, dtype=f64)
-    for layer in model.blocks[0]:  # a contraction, so that both ways have a limit
-        layer.skip.weight.data *= 0.05
-        layer.out.weight.data *= 0.05
-        layer.spectral.weight.data *= 0.05
+    model.injections[0].weight.data *= 30  # large states, which the norm shrinks: a contraction, so that both ways have a limit
 
     def gradient(adjoint, method):
         model.zero_grad()
@@ -118,7 +115,7 @@ def test_the_grid_does_not_matter():
     with torch.no_grad():
         best = model(x)
         off = [((ns.resample(best, n) - model(ns.resample(x, n))).norm() / model(ns.resample(x, n)).norm()).item() for n in (32, 64)]
-    assert off[1] < 1e-3 and off[1] < 0.3 * off[0]
+    assert off[1] < 5e-3 and off[1] < 0.1 * off[0]
 
 
 def test_bad_arguments():
