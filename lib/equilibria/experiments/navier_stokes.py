@@ -1,0 +1,332 @@
+"""Steady Navier-Stokes: the named trainings of Table 5 and what notebook 03 measures (paper, section 5.2).
+
+Names: `implicit` and `explicit` (the same weights, iterated or used once; it is also the sweeps' depth 1), `depth-K` (K untied blocks) and
+`width-W` (one wider block), the FNO++ of Table 5, all with the input injected; `unrolled`, the trap shown on purpose: the implicit network by plain
+back-propagation through its first iterations from z = 0. The profile `quick` has the regime `unique` on 64 x 64 points and a smaller network:
+one CPU core trains it, and its weights are shipped. `paper` has the published network and 128 x 128 points; there `implicit` and `explicit` are of the
+regime `published`, and `implicit-unique` and `explicit-unique` of the other.
+
+How the implicit model is trained, so that an equilibrium is there to be iterated to: a pool of flows keeps the states z between visits
+(warm starts), so that most gradients are taken near z*, after tens of iterations; a slot that is drawn afresh starts from 0 or noise (path
+independence, Anil et al. 2022). Each visit iterates a few times freely, then a few times with gradient, and pays for how far the last iteration still
+moved. Flows are smooth, so most steps are made on a coarse grid and the last ones on the full one. Every model sees every flow in its eight
+mirror images and quarter turns; shifts would teach nothing, since all models commute with them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from equilibria import checkpoints, training
+from equilibria.fixed_point import Anderson, Method, Solution, solve, trajectory
+from equilibria.operators.fourier import ExplicitFNO, ImplicitFNO
+from equilibria.problems import navier_stokes
+from equilibria.problems.navier_stokes import Flows
+from equilibria.project import data_folder
+
+TEST_STEPS = 50  # evaluations of G at most behind a test answer (the paper's)
+ALONG = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 50, 100, 200)  # iterations t of Picard at which the test error is recorded
+PERCENTILES = (0.01, 0.02, 0.03, 0.04, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.96, 0.97, 0.98, 0.99)  # of the Lipschitz protocol (the paper's)
+DEPTHS = {"quick": (2, 4, 8), "paper": (2, 4, 8, 16, 32)}
+WIDTHS = {"quick": (28, 40), "paper": (64, 128, 256)}
+_SEED_OF_TRAINING, _SEED_OF_TEST = 0, 1  # of the flows; a model's own seed moves its start and its batches
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What a profile trains: network, flows, grids, and the steps of each kind of model. fine: the last share of the steps, on the full grid."""
+
+    width: int
+    modes: int
+    regime: str
+    n: int
+    coarse: int
+    train: int
+    test: int
+    batch: int
+    pool: int
+    steps: dict[str, int]
+    learning_rate: float
+    fine: float = 0.15
+
+
+RECIPES = {
+    "quick": Recipe(width=20, modes=8, regime="unique", n=64, coarse=32, train=1500, test=200, batch=16, pool=128, learning_rate=2e-3,
+                    steps={"implicit": 4000, "explicit": 12000, "unrolled": 1500, "depth": 6000, "width": 8000}),
+    "paper": Recipe(width=32, modes=12, regime="published", n=128, coarse=64, train=4500, test=500, batch=16, pool=512, learning_rate=2e-3,
+                    steps={"implicit": 60000, "explicit": 60000, "unrolled": 4000, "depth": 40000, "width": 40000}),
+}
+_FREE, _GRADED = 6, 3  # iterations of a visit without gradient: 0 to _FREE; with: _GRADED
+_AFRESH = 0.15  # chance that a slot is drawn afresh at a visit
+_PENALTY = 0.1  # weight of |z_T - z_{T-1}| / |z_T| beside the error
+_UNROLLED = 6  # iterations of the trap's training
+
+
+def names(profile: str) -> list[str]:
+    """What can be trained in a profile; `evaluation`, last, records what the finished models do on the test flows."""
+    both = ["implicit-unique", "explicit-unique"] if profile == "paper" else []
+    return ["implicit", "explicit", *both, *(f"depth-{depth}" for depth in DEPTHS[profile]), *(f"width-{width}" for width in WIDTHS[profile]), "unrolled",
+            "evaluation"]
+
+
+def _regime(name: str, profile: str) -> str:
+    return "unique" if name.endswith("-unique") else RECIPES[profile].regime
+
+
+def new(name: str, *, profile: str = "quick", seed: int = 0) -> ExplicitFNO | ImplicitFNO:
+    """An untrained model by name."""
+    torch.manual_seed(seed)
+    recipe, (kind, _, size) = RECIPES[profile], name.partition("-")
+    std = navier_stokes.REGIMES[_regime(name, profile)].std
+    # fixed units, in which forcing and vorticity have a size of about one: |f| is about std^2 / 4 for w drawn at this peak
+    settings = dict(modes=recipe.modes, input_scale=std**2 / 4, output_scale=std)
+    if kind in ("implicit", "unrolled"):
+        return ImplicitFNO(width=recipe.width, **settings)
+    return ExplicitFNO(width=int(size) if kind == "width" else recipe.width, depth=int(size) if kind == "depth" else 1, **settings)
+
+
+def _stem(name: str, profile: str, seed: int) -> Path:
+    folder = data_folder() / "checkpoints" / "navier_stokes"
+    return (folder if profile == "quick" else folder / profile) / f"{name}-seed{seed}"
+
+
+def load(name: str, *, seed: int = 0, profile: str = "quick") -> tuple[ExplicitFNO | ImplicitFNO, dict]:
+    """(model, card) of a finished training. Raises CheckpointError when it is missing, damaged or another model's."""
+    model = new(name, profile=profile)
+    card = checkpoints.load(_stem(name, profile, seed), model)
+    return model.eval(), card
+
+
+def seeds(name: str, *, profile: str = "quick") -> list[int]:
+    """The seeds whose finished training is at hand."""
+    return sorted(int(card.stem.rpartition("seed")[2]) for card in _stem(name, profile, 0).parent.glob(f"{name}-seed*.json"))
+
+
+def test_set(name: str = "implicit", *, profile: str = "quick", count: int | None = None, progress: bool = True) -> Flows:
+    """The test flows of a model's regime, the first `count` (None: all): the same for every model and seed."""
+    recipe = RECIPES[profile]
+    return navier_stokes.data(_regime(name, profile), count or recipe.test, n=recipe.n, seed=_SEED_OF_TEST, progress=progress)
+
+
+# ------------------------------------------------------------------------------------------------------------ training
+def relative_error(y: Tensor, label: Tensor) -> Tensor:
+    """|y - w| / |w| per flow, (B,): the paper's error."""
+    return (y - label).flatten(1).norm(dim=1) / label.flatten(1).norm(dim=1)
+
+
+def turned(x: Tensor, y: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
+    """Forcing x (B, 2, n, n) and vorticity y (B, n, n) of each flow in one of its eight images, code (B,) in 0..7, again a steady flow.
+
+    Bit 0 exchanges x1 and x2, bits 1 and 2 mirror them; a mirror changes the sign of the vorticity.
+    """
+    bit = lambda k: ((code >> k) & 1).bool().to(y.device)  # noqa: E731
+    x = torch.where(bit(0)[:, None, None, None], x.mT.flip(1), x)
+    y = torch.where(bit(0)[:, None, None], -y.mT, y)
+    for k, side in ((1, -2), (2, -1)):
+        sign = x.new_tensor([-1.0, 1.0] if side == -2 else [1.0, -1.0])[:, None, None]
+        x = torch.where(bit(k)[:, None, None, None], sign * x.flip(side), x)
+        y = torch.where(bit(k)[:, None, None], -y.flip(side), y)
+    return x, y
+
+
+def _pool(recipe: Recipe, n: int, device: str) -> dict[str, Tensor]:
+    """Which flow a slot holds, in which image, its state, and how often it was visited since it was drawn."""
+    whole = dict(dtype=torch.int64)
+    return {f"z{n}": torch.zeros(recipe.pool, recipe.width, n * n, device=device), f"flow{n}": torch.zeros(recipe.pool, **whole),
+            f"code{n}": torch.zeros(recipe.pool, **whole), f"visits{n}": torch.zeros(recipe.pool, **whole)}
+
+
+def pool_loss(model: ImplicitFNO, pool: dict[str, Tensor], x: Tensor, y: Tensor, slots: Tensor, generator: torch.Generator) -> Tensor:
+    """Mean error of the graded iterations of a visit to `slots`, plus the penalty on the last move (see the module's header).
+    x, y: all training flows (N, 2, n, n), (N, n, n). Changes the pool in place."""
+    n, device = y.shape[-1], y.device
+    z, flow, code, visits = (pool[f"{name}{n}"] for name in ("z", "flow", "code", "visits"))
+    lost = ~torch.isfinite(z[slots]).flatten(1).all(1).cpu()
+    afresh = (torch.rand(len(slots), generator=generator) < _AFRESH) | (visits[slots] == 0) | lost
+    drawn = slots[afresh]
+    flow[drawn] = torch.randint(len(y), (len(drawn),), generator=generator)
+    code[drawn] = torch.randint(8, (len(drawn),), generator=generator)
+    visits[drawn] = 0
+    noise = torch.randn(len(drawn), *z.shape[1:], generator=generator) * torch.randint(2, (len(drawn), 1, 1), generator=generator)
+    z[drawn] = noise.to(device)
+    inputs, label = turned(x[flow[slots]], y[flow[slots]], code[slots])
+    q, state = model.encode(inputs), z[slots]
+    with torch.no_grad():
+        for _ in range(int(torch.randint(_FREE + 1, (), generator=generator))):
+            state = model(state, q)
+    errors = []
+    for _ in range(_GRADED):
+        before, state = state, model(state, q)
+        errors.append(relative_error(model.decode(state), label).mean())
+    z[slots] = state.detach()
+    visits[slots] += 1
+    moved = (state - before).flatten(1).norm(dim=1) / state.detach().flatten(1).norm(dim=1)
+    return torch.stack(errors).mean() + _PENALTY * moved.mean()
+
+
+def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = None, device: str | None = None) -> training.Outcome | None:
+    """Train one model; resumes where an earlier call stopped, from `data/trainings`. Writes `data/checkpoints/navier_stokes/NAME-seedN`.
+    The flows are made first, once for all models."""
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "evaluation":
+        return _evaluate_all(profile, minutes, device)
+    recipe, kind = RECIPES[profile], name.partition("-")[0]
+    flows = navier_stokes.data(_regime(name, profile), recipe.train + recipe.batch, n=recipe.n, seed=_SEED_OF_TRAINING)
+    grids = {n: (navier_stokes.resample(flows.forcing, n).float().to(device), navier_stokes.resample(flows.vorticity, n).float().to(device))
+             for n in (recipe.coarse, recipe.n)}
+    steps = recipe.steps[kind]
+    settings = training.Settings(steps=steps, learning_rate=recipe.learning_rate, clip=1.0, warmup=100, schedule="cosine", ema=0.998, seed=seed, save_every=20,
+                                 validate_every=max(1, steps // 6))
+    model = new(name, profile=profile, seed=seed).to(device)
+    pool = _pool(recipe, recipe.coarse, device) | _pool(recipe, recipe.n, device) if kind == "implicit" else {}
+
+    def loss(model, step, generator):
+        x, y = grids[recipe.coarse if step < (1 - recipe.fine) * steps else recipe.n]
+        x, y = x[:recipe.train], y[:recipe.train]
+        if kind == "implicit":
+            return pool_loss(model, pool, x, y, training.minibatch(recipe.pool, recipe.batch, seed=seed, step=step), generator)
+        chosen = training.minibatch(recipe.train, recipe.batch, seed=seed, step=step)
+        inputs, label = turned(x[chosen], y[chosen], torch.randint(8, (recipe.batch,), generator=generator))
+        if kind == "unrolled":  # back-propagated through every iteration: no equilibrium is asked for
+            q = model.encode(inputs)
+            *_, z = trajectory(model, model.start(q), q, _UNROLLED)
+            return relative_error(model.decode(z), label).mean()
+        return relative_error(model(inputs), label).mean()
+
+    def validate(model):
+        x, y = (part[recipe.train:] for part in grids[recipe.n])  # flows that no model trains on, and none is tested on
+        if isinstance(model, ExplicitFNO):
+            with torch.no_grad():
+                return {"error": relative_error(model(x), y).mean().item()}
+        curve = errors_along_t(model, x, y, steps=100).mean(1)
+        return {f"error_{t}": curve[t - 1].item() for t in (3, 10, 30, 100)}
+
+    outcome = training.train(model, loss, settings=settings, stem=_stem(name, profile, seed), minutes=minutes, validate=validate, memory=pool,
+                             state_folder=data_folder() / "trainings" / "navier_stokes" / profile, card={"name": name, "profile": profile, "device": device})
+    state = f"finished, {outcome.metrics}" if outcome.finished else "stopped at the time limit; the same command continues"
+    print(f"{name} seed {seed}: step {outcome.step}, {outcome.seconds:.0f} s, {state}")
+    return outcome
+
+
+# ----------------------------------------------------------------------------------------------------------- measuring
+def solved(model: ImplicitFNO, x: Tensor, *, method: Method = Anderson(), max_steps: int = TEST_STEPS, tol: float = 1e-3) -> Solution:
+    """The latent equilibrium from z_0 = 0, to the relative residual `tol`; the status says where it was not reached."""
+    with torch.no_grad():
+        q = model.encode(x)
+        return solve(model, model.start(q), q, method=method, max_steps=max_steps, tol=tol, throw=False)
+
+
+@torch.no_grad()
+def answer(model: ExplicitFNO | ImplicitFNO, x: Tensor) -> Tensor:
+    """What the tables judge: Anderson's answer after at most TEST_STEPS evaluations, or an explicit model's one answer."""
+    return model.decode(solved(model, x).y) if isinstance(model, ImplicitFNO) else model(x)
+
+
+@torch.no_grad()
+def predictions_along_t(model: ImplicitFNO, x: Tensor, *, steps: int) -> Iterator[Tensor]:
+    """y_1, ..., y_steps of Picard's iteration from z_0 = 0, one at a time."""
+    q = model.encode(x)
+    for z in trajectory(model, model.start(q), q, steps):
+        yield model.decode(z)
+
+
+def errors_along_t(model: ImplicitFNO, x: Tensor, label: Tensor, *, steps: int) -> Tensor:
+    """Relative error of y_1, ..., y_steps, (steps, B)."""
+    return torch.stack([relative_error(y, label) for y in predictions_along_t(model, x, steps=steps)])
+
+
+def perturbations(vorticity: Tensor, viscosity: float, *, norm: float = 0.01, percentiles: tuple[float, ...] = PERCENTILES) -> tuple[Tensor, Tensor]:
+    """(dw (R, n, n), df (B, R, 2, n, n)) of the paper's protocol (section 5.2): plane sine waves of this norm at the percentiles of the
+    frequencies sorted by radius, and the change of forcing that each of them asks for at each flow, by the linearised equation."""
+    n = vorticity.shape[-1]
+    k, l = torch.meshgrid(torch.arange(1 - n // 2, n // 2), torch.arange(n // 2), indexing="ij")  # noqa: E741
+    half = (l > 0) | (k > 0)
+    k = torch.stack([k[half], l[half]], 1)
+    order = torch.argsort(k.square().sum(1), stable=True)
+    chosen = k[order[[int(p * (len(order) - 1)) for p in percentiles]]]
+    dw = norm * navier_stokes.waves(n, chosen)[:, 1].to(vorticity)
+    df = [navier_stokes.linearised(vorticity, wave.expand_as(vorticity), viscosity) for wave in dw]
+    return dw, torch.stack(df, 1)
+
+
+def lipschitz_along_t(model: ImplicitFNO, vorticity: Tensor, forcing: Tensor, *, steps: int, viscosity: float = navier_stokes.VISCOSITY,
+                      norm: float = 0.01, percentiles: tuple[float, ...] = PERCENTILES) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """The paper's protocol in one pass: |y_t(f + df) - y_t(f)| / |df| for each of `perturbations`, (steps, R, B), and the relative error of the
+    clean and all perturbed runs against their own labels w and w + dw, (steps, R + 1, B). In the model's dtype."""
+    dtype = next(model.parameters()).dtype
+    dw, df = perturbations(vorticity, viscosity, norm=norm, percentiles=percentiles)
+    runs = torch.cat([forcing[None], forcing[None] + df.transpose(0, 1)]).to(dtype)  # (R + 1, B, 2, n, n)
+    labels = torch.cat([vorticity[None], vorticity[None] + dw[:, None]]).to(dtype)
+    size = (runs[1:] - runs[:1]).flatten(2).norm(dim=2)
+    ratios, errors = [], []
+    for y in predictions_along_t(model, runs.flatten(0, 1), steps=steps):
+        moved = (y.view_as(labels)[1:] - y.view_as(labels)[:1]).flatten(2).norm(dim=2)
+        ratios.append(moved / size)
+        errors.append(relative_error(y, labels.flatten(0, 1)).view(labels.shape[:2]))
+    return torch.stack(ratios), torch.stack(errors)
+
+
+def saved_bytes(compute) -> int:
+    """Bytes that autograd keeps for the backward pass of compute() -> scalar, each storage once: the training memory of a step beyond the weights."""
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()  # held, so that no address is used twice
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        compute()
+    return sum(storage.nbytes() for storage in kept.values())
+
+
+@torch.no_grad()
+def evaluate(name: str, *, seed: int, profile: str = "quick", count: int | None = None, device: str = "cpu") -> dict:
+    """What a finished model does on the first `count` (None: all) test flows: relative error of its `answer` per flow; for an implicit model
+    also whether Anderson reached the equilibrium (success), in how many evaluations (steps), and the mean error of Picard's y_t for t in ALONG (along)."""
+    model, card = load(name, seed=seed, profile=profile)
+    model.to(device)
+    flows = test_set(name, profile=profile, count=count, progress=False)
+    errors, steps, success, along = [], [], [], []
+    for x, y in zip(flows.forcing.float().to(device).split(20), flows.vorticity.float().to(device).split(20)):
+        if isinstance(model, ExplicitFNO):
+            errors += relative_error(model(x), y).tolist()
+            continue
+        solution = solved(model, x)
+        errors += relative_error(model.decode(solution.y), y).tolist()
+        steps += solution.steps.tolist()
+        success += solution.success.tolist()
+        along.append(errors_along_t(model, x, y, steps=ALONG[-1])[[t - 1 for t in ALONG]])
+    return {"name": name, "seed": seed, "profile": profile, "sha256": card["sha256"], "parameters": card["parameters"], "train_seconds": card["seconds"],
+            "errors": errors} | ({"steps": steps, "success": success, "along": torch.cat(along, 1).mean(1).nan_to_num(1e9, 1e9).tolist()} if along else {})
+
+
+def reports(name: str, *, profile: str = "quick") -> list[dict]:
+    """The recorded `evaluate` of every seed of a model, whether its weights are at hand or not."""
+    folder = _stem(name, profile, 0).parent / "test"
+    return [json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}-seed*.json"))]
+
+
+def _evaluate_all(profile: str, minutes: float | None, device: str) -> None:
+    """Record `evaluate` for every finished model whose record is missing or of other weights."""
+    begun = time.monotonic()
+    for name in names(profile)[:-1]:
+        for seed in seeds(name, profile=profile):
+            path = _stem(name, profile, 0).parent / "test" / f"{name}-seed{seed}.json"
+            if path.exists() and json.loads(path.read_text())["sha256"] == checkpoints.read_card(_stem(name, profile, seed))["sha256"]:
+                continue
+            if minutes is not None and time.monotonic() - begun > 60 * minutes:
+                print("stopped at the time limit; the same command continues")
+                return
+            found = evaluate(name, seed=seed, profile=profile, device=device)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(".partial")
+            partial.write_text(json.dumps({key: [round(v, 6) for v in value] if key in ("errors", "along") else value for key, value in found.items()}) + "\n")
+            partial.replace(path)
+            print(f"{name} seed {seed}: relative error {sum(found['errors']) / len(found['errors']):.4f} on {len(found['errors'])} test flows", flush=True)

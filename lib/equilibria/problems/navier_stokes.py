@@ -1,0 +1,404 @@
+"""Steady two-dimensional flow on a torus, and the data of the Navier-Stokes study (paper, section 5.2).
+
+(u.grad) u + grad p = nu lap u + f, div u = 0, on [0, 2 pi)^2; taking the curl, with w = d1 u2 - d2 u1:
+
+    u.grad w - nu lap w = curl f = d1 f2 - d2 f1,     u = (d2 psi, -d1 psi),  -lap psi = w
+
+=====================  =========================================================================================
+``w``                  vorticity, (B, n, n), mean zero; x1 runs along dimension 1, x2 along dimension 2
+``f``                  forcing, (B, 2, n, n); only its curl acts: `manufacture` gives the f without divergence
+``nu``                 viscosity, > 0
+Picard                 w <- (nu lap)^-1 (u.grad w - curl f): an implicit operator, regular where f is small
+=====================  =========================================================================================
+
+Pseudo-spectral, any even n: products use the wavenumbers below n / 3 alone and are exact there (no aliasing); the Nyquist
+frequency n / 2, at which a real field has no derivative, is left out. Computed in float64 whatever comes in; results have the
+input's dtype and device. All lengths, times and forces are in the units of the equation above.
+
+Two regimes of random fields. `unique`: forcing so weak that the steady state is the only one that was ever found; labels are
+solved from the forcing and confirmed from a second start. `published`: the paper's amplitude and way, f made from a random
+w. There a second steady state exists (`another_state` finds it), so forcing -> vorticity is not a function.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.fft import irfft2, rfft2
+from tqdm.auto import tqdm
+
+from equilibria import checkpoints
+from equilibria.fixed_point import Anderson, Method, NewtonKrylov, Solution, pushforward, solve
+from equilibria.project import DataError, data_folder
+
+__all__ = ["Flows", "Regime", "REGIMES", "another_state", "curl", "data", "linearised", "local_constant", "manufacture", "operator", "random_vorticity",
+           "resample", "residual", "steady_state", "velocity", "waves"]
+
+VISCOSITY = 0.01
+_STAGES = (0.2, 0.5, 1.0)  # fractions of the forcing that the continuation passes through
+_KRYLOV = 60
+_CHUNK = 100  # flows in a file
+
+
+class _Grid:
+    """Wavenumbers of an n x n grid, as rfft2 orders them."""
+
+    def __init__(self, n: int, device: torch.device):
+        k = torch.fft.fftfreq(n, 1 / n, dtype=torch.float64, device=device)[:, None]
+        l = torch.fft.rfftfreq(n, 1 / n, dtype=torch.float64, device=device)[None]  # noqa: E741
+        self.n, self.square = n, k**2 + l**2
+        self.inverse = torch.where(self.square > 0, 1 / self.square.clamp_min(1), 0.0)  # (-lap)^-1 on fields of mean zero
+        self.derivable = ((k.abs() < n / 2) & (l < n / 2)).double()  # all but the Nyquist frequency
+        self.kept = ((k.abs() < n / 3) & (l < n / 3)).double()
+        self.d1, self.d2 = 1j * k * self.derivable, 1j * l * self.derivable
+        self.mixed, self.difference = -k * l * self.kept, (l**2 - k**2) * self.kept  # d1 d2 and d1 d1 - d2 d2
+
+    def back(self, a: Tensor) -> Tensor:
+        return irfft2(a, s=(self.n, self.n))
+
+    def velocity(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """Fourier coefficients of w -> those of u1 and u2."""
+        stream = w * self.inverse
+        return self.d2 * stream, -self.d1 * stream
+
+    def transport(self, w: Tensor) -> Tensor:
+        """Fourier coefficients of w -> those of u.grad w = d1 d2 (u2^2 - u1^2) + (d1 d1 - d2 d2) (u1 u2): two transforms each way."""
+        u1, u2 = (self.back(u) for u in self.velocity(w * self.kept))
+        return self.mixed * rfft2(u2 * u2 - u1 * u1) + self.difference * rfft2(u1 * u2)
+
+
+_grids: dict[tuple[int, torch.device], _Grid] = {}
+
+
+def _grid(like: Tensor) -> _Grid:
+    key = (like.shape[-1], like.device)
+    if key not in _grids:
+        _grids[key] = _Grid(*key)
+    return _grids[key]
+
+
+def _check(name: str, field: Tensor, dims: str) -> Tensor:
+    """A field (B, n, n) or (B, 2, n, n) in float64. Raises TypeError or ValueError naming the argument."""
+    if not isinstance(field, Tensor) or not field.is_floating_point():
+        raise TypeError(f"{name} must be a real floating tensor, got {getattr(field, 'dtype', type(field).__name__)}")
+    shape = tuple(field.shape)
+    good = len(shape) == dims.count(",") + 1 and shape[0] > 0 and shape[-1] == shape[-2] and shape[-1] >= 4 and shape[-1] % 2 == 0
+    if not good or (len(shape) == 4 and shape[1] != 2):
+        raise ValueError(f"{name} must have shape {dims} with an even n of at least 4, got {shape}")
+    if not bool(torch.isfinite(field).all()):
+        raise ValueError(f"{name} must be finite, got NaN or infinity")
+    return field.double()
+
+
+def _check_viscosity(viscosity: float) -> None:
+    if isinstance(viscosity, bool) or not isinstance(viscosity, (int, float)) or not 0 < viscosity < float("inf"):
+        raise ValueError(f"viscosity must be a positive number, got {viscosity!r}")
+
+
+def _check_vorticity(w: Tensor, name: str = "vorticity") -> Tensor:
+    field = _check(name, w, "(B, n, n)")
+    mean, size = field.mean((1, 2)).abs(), field.abs().amax((1, 2))
+    if bool((mean > 1e-4 * size).any()):  # single precision may leave a little; it has no effect
+        raise ValueError(f"{name} must have mean zero, as a curl has on a torus; got a mean of {mean.max().item():.3g}")
+    return field
+
+
+def _same_grid(w: Tensor, f: Tensor) -> None:
+    if len(w) != len(f) or w.shape[-1] != f.shape[-1]:
+        raise ValueError(f"vorticity and forcing must have one batch size and one n, got {tuple(w.shape)} and {tuple(f.shape)}")
+
+
+# ------------------------------------------------------------------------------------------------------------ equation
+def curl(forcing: Tensor) -> Tensor:
+    """d1 f2 - d2 f1 of (B, 2, n, n), (B, n, n)."""
+    f, grid = rfft2(_check("forcing", forcing, "(B, 2, n, n)")), _grid(forcing)
+    return grid.back(grid.d1 * f[:, 1] - grid.d2 * f[:, 0]).to(forcing.dtype)
+
+
+def velocity(vorticity: Tensor) -> Tensor:
+    """u (B, 2, n, n) of w (B, n, n); its mean is zero."""
+    w, grid = rfft2(_check_vorticity(vorticity)), _grid(vorticity)
+    return torch.stack([grid.back(u) for u in grid.velocity(w)], 1).to(vorticity.dtype)
+
+
+def _left(w: Tensor, viscosity: float, grid: _Grid) -> Tensor:
+    """Fourier coefficients of u.grad w - nu lap w."""
+    w = rfft2(w) * grid.derivable
+    return grid.transport(w) + viscosity * grid.square * w
+
+
+def _force(w: Tensor, viscosity: float, grid: _Grid) -> Tensor:
+    stream = _left(w, viscosity, grid) * grid.inverse
+    return torch.stack([grid.back(grid.d2 * stream), grid.back(-grid.d1 * stream)], 1)  # the curl of (d2, -d1) a is -lap a
+
+
+def manufacture(vorticity: Tensor, viscosity: float) -> Tensor:
+    """The forcing f (B, 2, n, n), free of divergence and of mean zero, under which `vorticity` (B, n, n) is steady.
+
+    Raises TypeError or ValueError for a field that is not finite, of another shape or not of mean zero, or viscosity <= 0.
+
+    >>> x = torch.arange(8, dtype=torch.float64) * torch.pi / 4
+    >>> w = torch.cos(x)[None, None, :].expand(1, 8, 8)  # u = (-sin x2, 0): Kolmogorov's flow
+    >>> torch.allclose(manufacture(w, 0.1)[0, 0], -0.1 * torch.sin(x).expand(8, 8))
+    True
+    """
+    w = _check_vorticity(vorticity)
+    _check_viscosity(viscosity)
+    return _force(w, viscosity, _grid(vorticity)).to(vorticity.dtype)
+
+
+def residual(vorticity: Tensor, forcing: Tensor, viscosity: float) -> Tensor:
+    """|u.grad w - nu lap w - curl f| / |curl f| per sample, (B,); 0 / 0, a flow at rest without a forcing, is 0.
+
+    Raises TypeError or ValueError for fields that cannot be right, or viscosity <= 0.
+    """
+    w, f = _check_vorticity(vorticity), _check("forcing", forcing, "(B, 2, n, n)")
+    _same_grid(w, f)
+    _check_viscosity(viscosity)
+    grid = _grid(w)
+    right = curl(f)
+    off = (grid.back(_left(w, viscosity, grid)) - right).flatten(1).norm(dim=1)
+    return torch.where(off > 0, off / right.flatten(1).norm(dim=1), off).to(vorticity.dtype)
+
+
+def operator(viscosity: float):
+    """G(w, c) = (nu lap)^-1 (u.grad w - c), c = curl f (B, n, n): Picard's operator for `solve`. Float64 is needed beyond a residual of 1e-6."""
+    _check_viscosity(viscosity)
+
+    def G(w: Tensor, c: Tensor) -> Tensor:
+        grid = _grid(w)
+        return grid.back((rfft2(c) - grid.transport(rfft2(w))) * (grid.inverse * grid.derivable / viscosity)).to(w.dtype)
+
+    return G
+
+
+def _weaker(c: Tensor, s: Tensor) -> Tensor:
+    return s[:, None, None] * c
+
+
+def steady_state(forcing: Tensor, viscosity: float, *, method: Method | None = None, tol: float = 1e-8, start: Tensor | None = None,
+                 max_steps: int = 2000, throw: bool = True) -> Solution:  # fmt: skip
+    """Solve the steady equation for w on `operator`; Solution.y is the vorticity (B, n, n).
+
+    forcing    (B, 2, n, n)
+    method     of `equilibria.solve`: Picard and Anderson do for weak forcing. None: NewtonKrylov, by continuation in the strength of the
+               forcing where there is no start
+    tol        largest relative residual |G(w) - w| / |G(w)|
+    start      (B, n, n), mean zero; None: a fluid at rest
+    max_steps  evaluations of G at most; throw as in `solve`
+    Raises `SolveError` where throw is True and a flow was not found, TypeError or ValueError for arguments that cannot be right.
+    """
+    c = curl(_check("forcing", forcing, "(B, 2, n, n)"))
+    G = operator(viscosity)
+    if start is None:
+        y0 = torch.zeros_like(c)
+    else:
+        y0 = _check_vorticity(start, "start")
+        _same_grid(y0, forcing)
+    if method is None:
+        along = {"continuation": _STAGES, "path": _weaker} if start is None else {}
+        method = NewtonKrylov(krylov=_KRYLOV, backtracks=12, **along)
+    solution = solve(G, y0, c, method=method, max_steps=max_steps, tol=tol, throw=throw)
+    return Solution(y=solution.y.to(forcing.dtype), status=solution.status, steps=solution.steps, residuals=solution.residuals)
+
+
+def another_state(vorticity: Tensor, viscosity: float, *, tol: float = 1e-8, max_steps: int = 4000) -> tuple[Solution, Tensor]:
+    """What a solver finds from rest under the forcing that `vorticity` (B, n, n) was made a steady state of, and its distance |w' - w| / |w| (B,)
+    from it. Solved, and a distance far above tol: two steady states of one forcing."""
+    solution = steady_state(manufacture(vorticity, viscosity), viscosity, tol=tol, max_steps=max_steps, throw=False)
+    return solution, (solution.y - vorticity).flatten(1).norm(dim=1) / vorticity.flatten(1).norm(dim=1)
+
+
+# ----------------------------------------------------------------------------------------------------------- steepness
+def linearised(vorticity: Tensor, change: Tensor, viscosity: float) -> Tensor:
+    """df (B, 2, n, n) that keeps the flow steady while w moves by a small dw = `change` (B, n, n): the derivative of `manufacture` along it.
+
+    |dw| / |df| is a lower bound of the local constant of forcing -> vorticity (paper, section 5.2). Raises as `manufacture` does.
+    """
+    w, dw, grid = _check_vorticity(vorticity), _check_vorticity(change, "change"), _grid(vorticity)
+    _check_viscosity(viscosity)
+    if w.shape != dw.shape:
+        raise ValueError(f"change must have vorticity's shape {tuple(w.shape)}, got {tuple(dw.shape)}")
+    return pushforward(lambda w: _force(w, viscosity, grid), w.clone(), dw.clone())[1].to(vorticity.dtype)  # either may be expanded
+
+
+def local_constant(vorticity: Tensor, viscosity: float, *, largest: int = 10) -> Tensor:
+    """Local Lipschitz constant of the physical map forcing -> vorticity at each steady state, (B,): max of |dw| / |df| over the dw with
+    wavenumbers up to `largest` in either direction. Exact on that space (a singular value of the dense linearised equation), and more
+    wavenumbers change nothing once it holds the largest scales. Forcing without divergence; infinite at a fold.
+
+    Raises ValueError unless 1 <= largest < n / 2; else as `linearised`.
+    """
+    n = vorticity.shape[-1]
+    if not isinstance(largest, int) or not 1 <= largest < n / 2:
+        raise ValueError(f"largest must be an int in [1, n / 2), got {largest!r}")
+    k, l = torch.meshgrid(torch.arange(-largest, largest + 1), torch.arange(largest + 1), indexing="ij")  # noqa: E741
+    half = (l > 0) | (k > 0)  # one of each pair k, -k
+    basis = waves(n, torch.stack([k[half], l[half]], 1)).flatten(0, 1).to(vorticity.device)  # cosines and sines, orthonormal
+    found = []
+    for w in vorticity.double():
+        pushed = torch.cat([linearised(w.expand(len(part), -1, -1), part, viscosity).flatten(1) for part in basis.split(64)])
+        found.append(torch.linalg.eigvalsh(pushed @ pushed.T)[0].clamp_min(0).rsqrt())  # 1 / the least singular value
+    return torch.stack(found).to(vorticity.dtype)
+
+
+def waves(n: int, wavenumbers: Tensor) -> Tensor:
+    """cos(k.x) and sin(k.x) of norm 1 on an n x n grid, (R, 2, n, n) for integer wavenumbers (R, 2), none of them 0 or at n / 2."""
+    k = wavenumbers.double()
+    if k.dim() != 2 or k.shape[1] != 2 or bool((k.abs() >= n / 2).any()) or bool((k == 0).all(1).any()):
+        raise ValueError(f"wavenumbers must have shape (R, 2), below n / 2 = {n / 2} and not both zero, got {wavenumbers.tolist()}")
+    x = 2 * torch.pi / n * torch.arange(n, dtype=torch.float64)
+    phase = k[:, 0, None, None] * x[:, None] + k[:, 1, None, None] * x
+    return torch.stack([phase.cos(), phase.sin()], 1) * (2**0.5 / n)
+
+
+# ----------------------------------------------------------------------------------------------------------------- data
+def resample(field: Tensor, n: int) -> Tensor:
+    """The same trigonometric polynomial (..., m, m) on an n x n grid; wavenumbers that either grid lacks are left out. Raises ValueError for an odd n."""
+    m = field.shape[-1]
+    if n % 2 or m % 2 or n < 4:
+        raise ValueError(f"n and the field's size must be even, got {n} and {m}")
+    half = min(m, n) // 2
+    a = rfft2(field.double())
+    b = a.new_zeros(*field.shape[:-2], n, n // 2 + 1)
+    b[..., :half, :half] = a[..., :half, :half]
+    b[..., 1 - half:, :half] = a[..., 1 - half:, :half]
+    return (irfft2(b, s=(n, n)) * (n / m) ** 2).to(field.dtype)
+
+
+def random_vorticity(count: int, n: int, *, std: float, peak: float = 2.0, generator: torch.Generator) -> Tensor:
+    """Gaussian random fields (count, n, n), float64, mean zero, scaled to the standard deviation `std` each.
+
+    White noise on a grid that does not depend on n, times |k|^2 exp(-|k|^2 / peak^2), largest at |k| = peak; wavenumbers beyond n / 3 are left out.
+    """
+    base = 2 * round(8 * peak)  # beyond half of it the factor is below 1e-25
+    grid = _Grid(base, torch.device("cpu"))
+    noise = torch.randn(count, base, base, generator=generator, dtype=torch.float64)
+    w = resample(grid.back(rfft2(noise) * grid.square * torch.exp(-grid.square / peak**2)), n)
+    target = _Grid(n, torch.device("cpu"))
+    w = target.back(rfft2(w) * target.kept)
+    return std * w / w.std((1, 2), correction=0, keepdim=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regime:
+    """How flows are drawn: std and peak wavenumber of w, viscosity; solved: labels come from the forcing, confirmed from a second start."""
+
+    std: float
+    solved: bool
+    peak: float = 2.0
+    viscosity: float = VISCOSITY
+    tol: float = 1e-8
+
+
+REGIMES = {"unique": Regime(std=0.1, solved=True), "published": Regime(std=0.334, solved=False)}
+
+
+@dataclass(frozen=True)
+class Flows:
+    """forcing (N, 2, n, n) and vorticity (N, n, n), float64; drawn: how many fields were drawn for them (unconfirmed ones are left out)."""
+
+    forcing: Tensor
+    vorticity: Tensor
+    drawn: int
+
+    def __len__(self) -> int:
+        return len(self.vorticity)
+
+
+def _coarse(c: Tensor, viscosity: float, start: Tensor) -> Solution:
+    return solve(operator(viscosity), start, c, method=Anderson(history=20), max_steps=300, tol=1e-6, throw=False)
+
+
+def _draw(regime: Regime, count: int, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(forcing, vorticity) of those of `count` random fields that are confirmed: from rest and from an unrelated field, solvers that see the
+    forcing alone find the same flow, and it is the one that the forcing was made from. Found on a coarse grid, finished on the fine one."""
+    drawn = random_vorticity(count, n, std=regime.std, peak=regime.peak, generator=generator)
+    forcing = manufacture(drawn, regime.viscosity)
+    if not regime.solved:
+        return forcing, drawn
+    second = random_vorticity(count, n, std=regime.std, peak=regime.peak, generator=generator)
+    small = min(n, 2 * round(8 * regime.peak))
+    c = resample(curl(forcing), small)
+    rest, other = (_coarse(c, regime.viscosity, start) for start in (torch.zeros_like(c), resample(second, small)))
+    near = lambda a, b: (a - b).flatten(1).norm(dim=1) <= 1e-4 * b.flatten(1).norm(dim=1)  # noqa: E731
+    truth = resample(drawn, small)
+    agree = rest.success & other.success & near(rest.y, truth) & near(other.y, truth)
+    if not bool(agree.any()):
+        return forcing[:0], drawn[:0]
+    forcing, start = forcing[agree], resample(rest.y[agree], n)
+    # the residual of the equation weighs small scales more than that of G does
+    found = steady_state(forcing, regime.viscosity, method=Anderson(), start=start, tol=0.1 * regime.tol, max_steps=100, throw=False)
+    good = (residual(found.y, forcing, regime.viscosity) <= regime.tol) & near(found.y, drawn[agree])
+    return forcing[good], found.y[good]
+
+
+def data(regime: str, count: int, *, n: int = 64, seed: int, progress: bool = True) -> Flows:
+    """The first `count` flows of a regime and seed, made once, in files of some hundred, and kept under `data/navier_stokes`.
+
+    A run that was stopped goes on where it was. A file that is damaged, foreign or of another recipe is named in a warning and made again.
+    Raises ValueError for an unknown regime, a count below 1 or an n that cannot be.
+    """
+    if regime not in REGIMES:
+        raise ValueError(f"regime must be one of {', '.join(REGIMES)}, got {regime!r}")
+    for name, value, least in (("count", count, 1), ("n", n, 16), ("seed", seed, 0)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < least or (name == "n" and n % 2):
+            raise ValueError(f"{name} must be an{' even' if name == 'n' else ''} int of at least {least}, got {value!r}")
+    recipe = {**asdict(REGIMES[regime]), "n": n, "seed": seed, "chunk": _CHUNK, "version": 1}
+    key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:12]
+    parts, drawn = [], 0
+    with tqdm(total=count, desc=f"flows, {regime}, {n} x {n}", unit="flow", disable=not progress, leave=False, mininterval=2) as bar:
+        for forcing, vorticity in _chunks(REGIMES[regime], n, data_folder() / "navier_stokes" / f"{regime}-{n}-{key}", recipe):
+            drawn += _CHUNK
+            parts.append((forcing, vorticity))
+            if drawn >= 5 * _CHUNK and sum(len(f) for f, _ in parts) < 0.1 * drawn:
+                raise DataError(f"of {drawn} flows of the regime {regime!r} only {sum(len(f) for f, _ in parts)} were confirmed: their forcing is too strong")
+            bar.update(min(len(forcing), count - bar.n))
+            if sum(len(f) for f, _ in parts) >= count:
+                break
+    forcing, vorticity = (torch.cat(column)[:count] for column in zip(*parts))
+    return Flows(forcing, vorticity, drawn)
+
+
+def _chunks(regime: Regime, n: int, folder: Path, recipe: dict) -> Iterator[tuple[Tensor, Tensor]]:
+    index = 0
+    while True:
+        path, mine = folder / f"{index:04d}.safetensors", json.dumps({**recipe, "index": index}, sort_keys=True)
+        found = None
+        if path.exists():
+            try:
+                found = _read(path, mine)
+            except DataError as error:
+                warnings.warn(f"{error}; it is made again", stacklevel=3)
+        if found is None:
+            digest = hashlib.sha256(f"{recipe['seed']}/{index}".encode()).digest()
+            found = _draw(regime, _CHUNK, n, torch.Generator().manual_seed(int.from_bytes(digest[:7], "big")))
+            checkpoints.write_tensors(path, {"forcing": found[0], "vorticity": found[1]}, {"recipe": mine, "sha256": _checksum(*found)})
+        yield found
+        index += 1
+
+
+def _read(path: Path, recipe: str) -> tuple[Tensor, Tensor]:
+    try:
+        tensors, metadata = checkpoints.read_tensors(path)
+    except checkpoints.CheckpointError as error:
+        raise DataError(f"{path} is not a readable data file ({error})") from error
+    if metadata.get("recipe") != recipe:
+        raise DataError(f"{path} was made by another recipe: {metadata.get('recipe')}")
+    if set(tensors) != {"forcing", "vorticity"} or metadata.get("sha256") != _checksum(tensors["forcing"], tensors["vorticity"]):
+        raise DataError(f"{path} is damaged: its checksum does not match its content")
+    return tensors["forcing"], tensors["vorticity"]
+
+
+def _checksum(*tensors: Tensor) -> str:
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,147 @@
+"""The Navier-Stokes study: symmetries, measurements against closed forms, the training's own parts, and resuming."""
+
+import pytest
+import torch
+
+import equilibria as eq
+from equilibria import __main__
+from equilibria.experiments import navier_stokes as experiment
+from equilibria.operators.fourier import ImplicitFNO
+from equilibria.problems import navier_stokes as ns
+
+f64 = torch.float64
+NU = ns.VISCOSITY
+TINY = experiment.Recipe(width=4, modes=3, regime="published", n=24, coarse=16, train=8, test=4, batch=4, pool=8, learning_rate=1e-3,
+                         steps={"implicit": 24, "explicit": 4, "unrolled": 4, "depth": 4, "width": 4})
+
+
+def flows(count=4, n=32, std=0.05):
+    w = ns.random_vorticity(count, n, std=std, generator=torch.Generator().manual_seed(0))
+    return ns.manufacture(w, NU), w
+
+
+class Exact(torch.nn.Module):
+    """Relaxes towards the flow of a fluid without inertia, w = curl f / (nu |k|^2): y_t is known."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.n, self.damping = n, torch.nn.Parameter(torch.tensor(0.5, dtype=f64))
+
+    def encode(self, x):
+        return ns.operator(NU)(torch.zeros_like(x[:, 0]), ns.curl(x)).flatten(1)
+
+    def start(self, q):
+        return torch.zeros_like(q)
+
+    def decode(self, z):
+        return z.view(-1, self.n, self.n)
+
+    def forward(self, z, q):
+        return torch.lerp(z, q, self.damping)
+
+
+def test_the_eight_images_of_a_flow_are_steady_flows():
+    f, w = flows(8)
+    x, y = experiment.turned(f, w, torch.arange(8))
+    torch.testing.assert_close(ns.manufacture(y, NU), x, atol=1e-15, rtol=0)
+    assert torch.equal(x[0], f[0]) and torch.equal(y[0], w[0])
+    _, images = experiment.turned(f[:1].expand(8, -1, -1, -1), w[:1].expand(8, -1, -1), torch.arange(8))
+    assert torch.cdist(images.flatten(1), images.flatten(1)).add(torch.eye(8)).min() > 0.1  # all different
+
+
+def test_perturbations_are_unit_waves_at_the_percentiles():
+    _, w = flows(2)
+    dw, df = experiment.perturbations(w, NU)
+    assert dw.shape == (15, 32, 32) and df.shape == (2, 15, 2, 32, 32)
+    torch.testing.assert_close(dw.flatten(1).norm(dim=1), torch.full((15,), 0.01, dtype=f64))
+    torch.testing.assert_close(df[1, 3], ns.linearised(w[1:], dw[3:4], NU)[0])
+    k = torch.fft.fftfreq(32, 1 / 32)
+    radius = (k[:, None].square() + k.square()).sqrt()
+    inside = radius[(k.abs() < 16)[:, None] & (k.abs() < 16) & (radius > 0)]
+    for wave, percentile in zip(dw, experiment.PERCENTILES):
+        mine = radius.flatten()[torch.fft.fft2(wave).abs().argmax()]
+        assert (inside < mine).double().mean().item() == pytest.approx(percentile, abs=0.02)
+
+
+def test_the_lipschitz_protocol_on_a_known_iteration():
+    f, w = flows(2)
+    ratios, errors = experiment.lipschitz_along_t(Exact(32), w, f, steps=3)
+    assert ratios.shape == (3, 15, 2) and errors.shape == (3, 16, 2)
+    torch.testing.assert_close(ratios[1:], ratios[:1] * torch.tensor([1.5, 1.75], dtype=f64)[:, None, None])  # y_t = (1 - 2^-t) y_1 / (1/2)
+    _, df = experiment.perturbations(w, NU)
+    answer = Exact(32).encode(df.flatten(0, 1)).norm(dim=1) / df.flatten(0, 1).flatten(1).norm(dim=1)
+    torch.testing.assert_close(ratios[0].T.flatten(), 0.5 * answer, rtol=1e-6, atol=0)
+    curve = experiment.errors_along_t(Exact(32), f, w, steps=3)
+    torch.testing.assert_close(curve, errors[:, 0])
+
+
+def test_solved_says_where_it_did_not_get_there():
+    f, w = flows(2)
+    assert experiment.solved(Exact(32), f, method=eq.Picard(), tol=1e-6).success.all()
+    assert not experiment.solved(Exact(32), f, method=eq.Picard(), tol=1e-6, max_steps=10).success.any()
+
+
+def test_memory_is_flat_for_the_implicit_adjoint_and_grows_when_unrolled():
+    torch.manual_seed(0)
+    model, x = ImplicitFNO(width=4, modes=3), torch.randn(2, 2, 16, 16)
+    q = model.encode(x).detach()
+    step = lambda steps, adjoint: experiment.saved_bytes(
+        lambda: eq.equilibrium(model, model.start(q), q, method=eq.Picard(), max_steps=steps, adjoint=adjoint).y.square().mean())
+    assert step(50, eq.Phantom()) == step(5, eq.Phantom())
+    assert step(20, eq.Unrolled()) > 1.8 * step(10, eq.Unrolled()) > 3 * step(10, eq.Phantom())
+
+
+# ---------------------------------------------------------------------------------------------------------- training
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """The trainings on a few flows and a tiny network, in a folder of their own."""
+    monkeypatch.setenv("EQUILIBRIA_DATA", str(tmp_path))
+    monkeypatch.setitem(experiment.RECIPES, "quick", TINY)
+    monkeypatch.setitem(experiment.RECIPES, "paper", TINY)
+    monkeypatch.setattr(ns, "_CHUNK", 12)
+    return tmp_path
+
+
+def test_every_model_trains_and_is_evaluated(small, capsys):
+    for name in experiment.names("quick"):
+        experiment.train(name, profile="quick")
+    for name in experiment.names("quick")[:-1]:
+        found, = experiment.reports(name)
+        assert len(found["errors"]) == 4 and found["sha256"] == experiment.load(name)[1]["sha256"]
+        assert ("along" in found) == (name in ("implicit", "unrolled"))
+    capsys.readouterr()
+    experiment.train("evaluation", profile="quick")
+    assert capsys.readouterr().out == ""  # nothing is evaluated twice
+
+
+def test_the_profile_paper_has_both_regimes(small, monkeypatch):
+    assert {"implicit", "implicit-unique", "depth-32", "width-256"} <= set(experiment.names("paper"))
+    monkeypatch.setitem(ns.REGIMES, "unique", ns.Regime(std=0.05, solved=True))
+    assert __main__.main(["train", "navier_stokes/explicit-unique", "--profile", "paper"]) == 0
+    assert experiment.train("explicit", profile="paper").finished
+    scales = [experiment.load(name, profile="paper")[0].output_scale for name in ("explicit", "explicit-unique")]
+    assert scales == [0.334, 0.05]
+
+
+def test_implicit_training_resumes_exactly(small):
+    whole = experiment.train("implicit", profile="quick", seed=1)
+    weights = (small / "checkpoints/navier_stokes/implicit-seed1.safetensors").read_bytes()
+    part = experiment.train("implicit", profile="quick", seed=1, minutes=1e-9)  # stops at the first saving
+    assert whole.finished and not part.finished and 0 < part.step < 24
+    assert experiment.train("implicit", profile="quick", seed=1).finished
+    assert (small / "checkpoints/navier_stokes/implicit-seed1.safetensors").read_bytes() == weights
+
+
+def test_the_pool_keeps_states_between_visits(monkeypatch):
+    monkeypatch.setattr(experiment, "_AFRESH", 0.0)
+    torch.manual_seed(0)
+    model, pool = ImplicitFNO(width=4, modes=3), experiment._pool(TINY, 16, "cpu")
+    f, w = (part.float() for part in flows(6, 16))
+    slots = torch.tensor([0, 1, 2, 5])
+    visit = lambda seed: experiment.pool_loss(model, pool, 1e3 * f, w, slots, torch.Generator().manual_seed(seed))
+    assert torch.isfinite(visit(0)) and pool["visits16"].tolist() == [1, 1, 1, 0, 0, 1, 0, 0]
+    flow, z = pool["flow16"].clone(), pool["z16"].clone()
+    visit(1)
+    assert torch.equal(pool["flow16"], flow) and not torch.equal(pool["z16"], z) and pool["z16"][3].abs().max() == 0
+    pool["z16"][0] = torch.nan  # a lost state is drawn afresh
+    assert torch.isfinite(visit(2)) and pool["visits16"].tolist() == [1, 3, 3, 0, 0, 3, 0, 0]
