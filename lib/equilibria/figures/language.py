@@ -41,7 +41,7 @@ def reasoning_along_t(data: dict) -> Figure:
         _loops(axis, max(row["t"][shown[-1]]))
         seeds = len(row["seeds"])
         axis.set(title=f"{_TITLES[task]}, {'one seed' if seeds == 1 else f'{seeds} seeds (band: least to largest)'}", ylim=(-0.03, 1.05))
-        axis.legend(loc="best")
+    axes[0].legend(loc="lower left")
     axes[0].set_ylabel("last answers right")
     axes[0].yaxis.set_major_formatter(PercentFormatter(1))
     return figure
@@ -77,7 +77,7 @@ def explicit(data: dict) -> Figure:
     for kind, label, colour in (("loop", "in a loop, t = 2 n", COLOURS["implicit"]), *((kind, *_KINDS[kind]) for kind in ("once", "stack"))):
         _seeds(axis, rows["lengths"], rows[kind]["right"], colour, f"{label}: {rows[kind]['parameters'] / 1e3:,.0f} k weights", marker="o")
     axis.axhline(0.5, color=COLOURS["bound"], ls=":", lw=1.2, label="chance")
-    axis.set(xlabel="symbols n in the question", ylabel="last answers right", ylim=(0.3, 1.04), xticks=rows["lengths"], title="Running parity: iteration against depth")
+    axis.set(xlabel="symbols n in the question", ylabel="last answers right", ylim=(0, 1.04), xticks=rows["lengths"], title="Running parity: iteration against depth")
     axis.yaxis.set_major_formatter(PercentFormatter(1))
     figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=1)
     return figure
@@ -143,7 +143,7 @@ def pairs_along_t(data: dict) -> Figure:
             for axis, measure in zip(axes, ("ratio", "distance", "same")):
                 axis.axhline(np.mean(rows[kind][measure]), color=colour, ls=":", lw=1.5, label=label.split(",")[0])
     axes[1].set(ylabel="words to edit", ylim=(0, None), title="Distance to the right answer")
-    axes[2].set(ylabel="share of pairs", ylim=(-0.02, None), title="Pairs that get one and the same answer")
+    axes[2].set(ylabel="share of pairs", ylim=(0, None), title="Pairs that get one and the same answer")
     axes[2].yaxis.set_major_formatter(PercentFormatter(1))
     for axis in axes:
         _loops(axis, t[-1])
