@@ -68,7 +68,7 @@ RECIPES = {
 _FREE, _GRADED = 6, 3  # iterations of a visit without gradient: 0 to _FREE; with: _GRADED
 _AFRESH = 0.15  # chance that a slot is drawn afresh at a visit
 _PENALTY = 0.1  # weight of |z_T - z_{T-1}| / |z_T| beside the error
-_UNROLLED = 6  # iterations of the trap's training
+UNROLLED = 6  # iterations of the trap's training
 _WORTH_COMPILING = 500  # steps from which the minute that torch.compile takes comes back
 
 
@@ -205,7 +205,7 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
         inputs, label = turned(x[chosen], y[chosen], torch.randint(8, (recipe.batch,), generator=generator))
         if kind == "unrolled":  # back-propagated through every iteration: no equilibrium is asked for
             q = model.encode(inputs)
-            *_, z = trajectory(forward, model.start(q), q, _UNROLLED)
+            *_, z = trajectory(forward, model.start(q), q, UNROLLED)
             return relative_error(model.decode(z), label).mean()
         return relative_error(forward(inputs), label).mean()
 
@@ -239,16 +239,16 @@ def answer(model: ExplicitFNO | ImplicitFNO, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def predictions_along_t(model: ImplicitFNO, x: Tensor, *, steps: int) -> Iterator[Tensor]:
-    """y_1, ..., y_steps of Picard's iteration from z_0 = 0, one at a time."""
+def predictions_along_t(model: ImplicitFNO, x: Tensor, *, steps: int, start: Tensor | None = None) -> Iterator[Tensor]:
+    """y_1, ..., y_steps of Picard's iteration from z_0 = `start` (None: 0), one at a time."""
     q = model.encode(x)
-    for z in trajectory(model, model.start(q), q, steps):
+    for z in trajectory(model, model.start(q) if start is None else start, q, steps):
         yield model.decode(z)
 
 
-def errors_along_t(model: ImplicitFNO, x: Tensor, label: Tensor, *, steps: int) -> Tensor:
+def errors_along_t(model: ImplicitFNO, x: Tensor, label: Tensor, *, steps: int, start: Tensor | None = None) -> Tensor:
     """Relative error of y_1, ..., y_steps, (steps, B)."""
-    return torch.stack([relative_error(y, label) for y in predictions_along_t(model, x, steps=steps)])
+    return torch.stack([relative_error(y, label) for y in predictions_along_t(model, x, steps=steps, start=start)])
 
 
 def perturbations(vorticity: Tensor, viscosity: float, *, norm: float = 0.01, percentiles: tuple[float, ...] = PERCENTILES) -> tuple[Tensor, Tensor]:

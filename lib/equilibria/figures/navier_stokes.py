@@ -1,0 +1,254 @@
+"""Figures of notebook 03: steady Navier-Stokes (paper Figs. 4-5, Table 5). Each takes the dict of its results file; fields are (n, n) lists."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from equilibria.figures import COLOURS, SEQUENCE
+
+__all__ = ["flows", "two_states", "classical", "errors", "maps", "steepness", "far_beyond", "regularity", "sweep", "physics", "race", "head_start", "transfer"]
+
+
+def _field(axis, field, limit: float, title: str = "", cmap: str = "RdBu_r", low: float | None = None):
+    """x1 runs to the right, x2 upwards."""
+    image = axis.imshow(np.asarray(field).T, origin="lower", cmap=cmap, vmin=-limit if low is None else low, vmax=limit, extent=(0, 2 * np.pi, 0, 2 * np.pi))
+    axis.set_title(title, fontsize="small")
+    axis.set(xticks=[], yticks=[])
+    axis.grid(False)
+    return image
+
+
+def _arrows(axis, velocity) -> None:
+    """velocity (2, m, m), on every few points of the grid."""
+    u1, u2 = (np.asarray(u).T for u in velocity)
+    x = (np.arange(len(u1)) + 0.5) * 2 * np.pi / len(u1)
+    axis.quiver(x, x, u1, u2, color="#222222", width=0.005, scale_units="width")
+
+
+def _largest(*fields) -> float:
+    return max(float(np.abs(np.asarray(field)).max()) for field in fields)
+
+
+def _steps(axis, last: int) -> None:
+    axis.set(xscale="log", xlabel="iteration t")
+    ticks = [t for t in (1, 2, 4, 8, 16, 32, 50, 100, 200) if t <= last]
+    axis.set_xticks(ticks, [str(t) for t in ticks])
+    axis.minorticks_off()
+
+
+def flows(data: dict) -> Figure:
+    """Input and output of the map: curl of the forcing, vorticity, and the velocity that belongs to it."""
+    rows = data["flows"]
+    figure, axes = plt.subplots(2, len(rows), figsize=(3.1 * len(rows), 6.1))
+    top, bottom = (_largest(*(row[key] for row in rows)) for key in ("curl", "truth"))
+    for column, row in zip(axes.T, rows):
+        inputs = _field(column[0], row["curl"], top)
+        outputs = _field(column[1], row["truth"], bottom)
+        _arrows(column[1], row["velocity"])
+    figure.colorbar(inputs, ax=axes[0], shrink=0.85)
+    figure.colorbar(outputs, ax=axes[1], shrink=0.85)
+    axes[0, 0].set_ylabel("input: curl f")
+    axes[1, 0].set_ylabel("output: vorticity w, velocity u")
+    figure.suptitle(f"{len(rows)} test flows: transport makes the vorticity unlike its forcing")
+    return figure
+
+
+def two_states(data: dict) -> Figure:
+    """One forcing, two steady flows: the regime `published`."""
+    rows = data["two_states"]
+    figure, axes = plt.subplots(len(rows), 4, figsize=(11.6, 2.9 * len(rows)), squeeze=False)
+    for row, place in zip(rows, axes):
+        limit = _largest(row["drawn"], row["found"])
+        _field(place[0], row["curl"], _largest(row["curl"]), "curl f")
+        _field(place[1], row["drawn"], limit, "w, from which f was made")
+        _field(place[2], row["found"], limit, "w', found from rest under the same f")
+        image = _field(place[3], np.asarray(row["found"]) - np.asarray(row["drawn"]), limit, f"w' - w: {row['distance']:.0%} of |w|")
+        figure.colorbar(image, ax=list(place[1:]), shrink=0.85)
+    figure.suptitle("At the published amplitude a forcing has more than one steady flow")
+    return figure
+
+
+def classical(data: dict) -> Figure:
+    """Residual against evaluations for three classical methods, one panel per amplitude."""
+    rows = data["classical"]
+    figure, axes = plt.subplots(1, len(rows), figsize=(3.7 * len(rows), 4), sharey=True)
+    for axis, (amplitude, methods) in zip(axes, rows.items()):
+        for (name, found), colour in zip(methods.items(), (SEQUENCE[1], SEQUENCE[2], SEQUENCE[4])):
+            for index, curve in enumerate(found["residuals"]):
+                axis.loglog(range(1, len(curve) + 1), curve, color=colour, lw=1, alpha=0.7, label=f"{name}: {found['solved']:.0%} solved" if index == 0 else None)
+        axis.set(title=f"std(w) = {amplitude}", xlabel="evaluations of G", ylim=(1e-9, 1e4))
+        axis.legend(loc="upper left")
+    axes[0].set_ylabel("relative residual")
+    figure.suptitle("Solved from the forcing: w = G(w) = $(\\nu\\Delta)^{-1}(u\\cdot\\nabla w - \\mathrm{curl}\\, f)$, every line a flow")
+    return figure
+
+
+def errors(data: dict) -> Figure:
+    """Test error per flow and by seed, implicit against explicit."""
+    figure, axes = plt.subplots(1, 2, figsize=(10.5, 4.2), width_ratios=[1.3, 1])
+    per_flow, table = data["per_flow"], data["table"]
+    edges = np.geomspace(0.9 * min(map(min, per_flow.values())), 1.1 * max(map(max, per_flow.values())), 40)
+    for kind in ("explicit", "implicit"):
+        axes[0].hist(per_flow[kind], bins=edges, color=COLOURS[kind], alpha=0.65, label=f"{kind}: mean {np.mean(per_flow[kind]):.3f}")
+    axes[0].set(xscale="log", xlabel="relative L2 error", ylabel="flows", title=f"{len(per_flow['implicit'])} test flows, seed 0")
+    axes[0].legend()
+    for place, kind in enumerate(("explicit", "implicit")):
+        row = table[kind]
+        axes[1].bar(place, row["error"], 0.55, yerr=row["spread"] or 0, capsize=5, color=COLOURS[kind])
+        axes[1].text(place, row["error"] / 2, f"{row['error']:.3f}", ha="center", va="center", color="white")
+        axes[1].scatter(place, row["published"], marker="_", s=600, color=COLOURS["published"], zorder=3, label="published (other data)" if place == 0 else None)
+    axes[1].set_xticks((0, 1), (f"explicit\n{table['explicit']['seeds']} seed(s)", f"implicit\n{table['implicit']['seeds']} seed(s)"))
+    axes[1].set(ylabel="relative L2 error", title=f"same {table['explicit']['parameters'] / 1e6:.2f} M weights: ratio {data['ratio']:.2f}")
+    axes[1].legend()
+    return figure
+
+
+def maps(data: dict) -> Figure:
+    """Fig. 5: forcing, truth, answers and their errors, one colour scale for all fields and one for all errors."""
+    rows = data["flows"][:3]
+    figure, axes = plt.subplots(len(rows), 6, figsize=(14.5, 2.65 * len(rows)))
+    limit = _largest(*(row[key] for row in rows for key in ("truth", "explicit", "implicit")))
+    off = _largest(*(np.asarray(row["explicit"]) - np.asarray(row["truth"]) for row in rows))
+    for number, (place, row) in enumerate(zip(axes, rows)):
+        named = (lambda title: title) if number == 0 else (lambda title: "")
+        _field(place[0], row["curl"], _largest(row["curl"]), named("curl f"))
+        image = _field(place[1], row["truth"], limit, named("truth w, velocity"))
+        _arrows(place[1], row["velocity"])
+        for axis, error_axis, kind in ((place[2], place[3], "explicit"), (place[4], place[5], "implicit")):
+            _field(axis, row[kind], limit, named(f"{kind} answer"))
+            shade = _field(error_axis, np.abs(np.asarray(row[kind]) - np.asarray(row["truth"])), off, f"|error|, {row['error'][kind]:.3f} of |w|", "magma_r", 0)
+    figure.colorbar(image, ax=axes[:, 4], shrink=0.6, label="w", location="bottom", pad=0.02)
+    figure.colorbar(shade, ax=axes[:, 5], shrink=0.6, label="|error|", location="bottom", pad=0.02)
+    return figure
+
+
+def steepness(data: dict) -> Figure:
+    """Fig. 4: L_t of the paper's protocol beside what the physical map has, and the error, against t."""
+    figure, axes = plt.subplots(1, 2, figsize=(11.5, 4.4))
+    row = data["steepness"]
+    t = range(1, len(row["lipschitz"]) + 1)
+    axes[0].plot(t, row["lipschitz"], color=COLOURS["implicit"], lw=2, label="L_t, the paper's protocol")
+    axes[0].axhline(row["target"], color=COLOURS["closed_form"], ls=":", label="the same protocol on the physical map")
+    axes[0].axhline(row["explicit_lipschitz"], color=COLOURS["explicit"], ls="--", label="the same protocol on the explicit network")
+    axes[0].plot(row["local_t"], row["local"], color=COLOURS["implicit"], ls="--", marker="o", ms=4, label="|dy_t/df|, true local constant of y_t")
+    axes[0].axhline(row["physical"], color=COLOURS["closed_form"], lw=1, label="|dw/df|, true local constant of the physics")
+    mean, std = np.asarray(row["error_mean"]), np.asarray(row["error_std"])
+    axes[1].plot(t, mean, color=COLOURS["implicit"], lw=2, label="implicit (band: one std)")
+    axes[1].fill_between(t, np.maximum(mean - std, 1e-3), mean + std, color=COLOURS["implicit"], alpha=0.15, lw=0)
+    axes[1].axhline(row["explicit_error"], color=COLOURS["explicit"], ls="--", label="explicit")
+    for axis in axes:
+        _steps(axis, len(row["lipschitz"]))
+    axes[0].set(ylabel="Lipschitz constant", yscale="log", title="y_t becomes as steep as the physics, and no steeper")
+    low, high = axes[0].get_ylim()
+    axes[0].set_ylim(low / 4, high)  # room for the legend
+    axes[0].legend(fontsize="x-small", loc="lower right")
+    axes[1].set(ylabel="relative L2 error, clean and perturbed", ylim=(0, None), title="while the error falls")
+    axes[1].legend()
+    return figure
+
+
+def far_beyond(data: dict) -> Figure:
+    """Error far beyond the iterations of training, from several starts, and of a network without an equilibrium."""
+    figure, axis = plt.subplots(figsize=(7.4, 4.3))
+    row = data["far"]
+    t = range(1, len(row["implicit"]) + 1)
+    for start in row["random"]:
+        axis.plot(t, start, color=COLOURS["implicit"], lw=0.8, alpha=0.6, label="implicit, from noise" if start is row["random"][0] else None)
+    axis.plot(t, row["implicit"], color=COLOURS["implicit"], lw=2, label="implicit, from z = 0")
+    axis.plot(range(1, len(row["unrolled"]) + 1), row["unrolled"], color=COLOURS["naive"], label=f"trained by unrolling {row['unrolled_steps']} iterations")
+    axis.axhline(data["far"]["explicit"], color=COLOURS["explicit"], ls="--", label="explicit")
+    axis.axvline(row["unrolled_steps"], color=COLOURS["bound"], ls="--", lw=1)
+    _steps(axis, len(row["implicit"]))
+    axis.set(ylabel="relative L2 error", ylim=(0, 1.6), title="An equilibrium stays; broken on purpose, it does not")
+    axis.legend(loc="upper right")
+    return figure
+
+
+def regularity(data: dict) -> Figure:
+    """Modulus of G in the latent state at the equilibrium, and the observed rate, per flow."""
+    figure, axis = plt.subplots(figsize=(6.6, 3.8))
+    rows = data["regularity"]
+    place = range(1, len(rows["mu"]) + 1)
+    axis.plot(place, rows["mu"], "o-", color=COLOURS["implicit"], label="mu, |dG/dz| at z*")
+    axis.plot(place, rows["rate"], "s:", color=COLOURS["implicit"], mfc="none", label="observed rate of convergence")
+    axis.axhline(1, color=COLOURS["closed_form"], lw=1)
+    axis.set(xlabel="test flow", ylabel="contraction modulus", xticks=list(place), ylim=(0, None), title="The loop converges; is it a contraction?")
+    axis.legend()
+    return figure
+
+
+def sweep(data: dict) -> Figure:
+    """Table 5: error and training memory against weights, FNO++ by depth and by width, beside the one implicit block."""
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.3))
+    for kind, marker, colour in (("depth", "o", COLOURS["explicit"]), ("width", "s", SEQUENCE[1])):
+        rows = data["sweep"][kind]
+        weights = [row["parameters"] / 1e6 for row in rows]
+        for axis, key in zip(axes, ("error", "memory")):
+            axis.plot(weights, [row[key] for row in rows], marker=marker, color=colour, label=f"explicit, by {kind}")
+            for row, x in zip(rows[1:], weights[1:]):
+                axis.annotate(f"{kind} {row['size']}", (x, row[key]), textcoords="offset points", xytext=(4, 5), fontsize=8, color=colour)
+    own = data["table"]["implicit"]
+    for axis, value in zip(axes, (own["error"], own["memory"])):
+        axis.scatter(own["parameters"] / 1e6, value, marker="*", s=180, color=COLOURS["implicit"], zorder=3, label="implicit, any number of iterations")
+        axis.axhline(value, color=COLOURS["implicit"], lw=1, ls=":")
+        axis.set(xlabel="weights (millions)", ylim=(0, None))
+        axis.legend()
+    axes[0].set(ylabel="test error", title="Depth and width against iterations")
+    axes[1].set(ylabel="kept for the backward pass (MB)", title="Training memory of one flow, 64 x 64")
+    return figure
+
+
+def physics(data: dict) -> Figure:
+    """How far each answer is from solving the equation, against t."""
+    figure, axis = plt.subplots(figsize=(6.8, 4))
+    row = data["physics"]
+    axis.semilogy(range(1, len(row["implicit"]) + 1), row["implicit"], color=COLOURS["implicit"], lw=2, label="implicit, y_t")
+    axis.axhline(row["explicit"], color=COLOURS["explicit"], ls="--", label="explicit")
+    axis.axhline(1, color=COLOURS["bound"], ls=":", label="a fluid at rest")
+    _steps(axis, len(row["implicit"]))
+    axis.set(ylabel="residual of the equation / |curl f|", title="No model was told the equation; the iterations approach it")
+    axis.legend()
+    return figure
+
+
+def race(data: dict) -> Figure:
+    """Error against measured seconds a flow (the file of timings): the network and the classical solver."""
+    figure, axis = plt.subplots(figsize=(7, 4.2))
+    for name, colour, marker in (("implicit network, y_t", COLOURS["implicit"], "o"), ("explicit network", COLOURS["explicit"], "X"),
+                                 ("Newton-Krylov from rest", SEQUENCE[4], "s"), ("Newton-Krylov from the network's answer", SEQUENCE[2], "^")):
+        row = data["race"][name]
+        axis.loglog(row["seconds"], row["error"], color=colour, marker=marker, ms=5, label=name)
+    axis.set(xlabel="seconds per flow, one batch, on the machine that ran this", ylabel="relative L2 error", title="Error against time")
+    axis.legend()
+    return figure
+
+
+def head_start(data: dict) -> Figure:
+    """Evaluations that Newton-Krylov needs per flow, from rest, from the explicit and from the implicit answer."""
+    figure, axis = plt.subplots(figsize=(7.4, 4))
+    rows = data["head_start"]
+    count = len(rows["rest"]["steps"])
+    for offset, (name, label, colour) in zip((-0.27, 0, 0.27), (("rest", "from rest", SEQUENCE[4]), ("explicit", "from the explicit answer", COLOURS["explicit"]),
+                                                                 ("implicit", "from the implicit answer", COLOURS["implicit"]))):
+        axis.bar(np.arange(1, count + 1) + offset, rows[name]["steps"], 0.26, color=colour, label=f"{label}: mean {np.mean(rows[name]['steps']):.0f}")
+    axis.set(xlabel="test flow", ylabel="evaluations to residual 1e-8", xticks=list(range(1, count + 1)), title="A network's answer as the first guess of Newton's method")
+    axis.set_ylim(0, 1.3 * axis.get_ylim()[1])
+    axis.legend(loc="upper right")
+    return figure
+
+
+def transfer(data: dict) -> Figure:
+    """Other grids and other amplitudes than those of training."""
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2))
+    for axis, key in zip(axes, ("resolution", "amplitude")):
+        row = data[key]
+        for kind in ("explicit", "implicit"):
+            axis.plot(row["values"], row[kind], marker="o", color=COLOURS[kind], label=kind)
+        axis.set(ylabel="relative L2 error", ylim=(0, None))
+        axis.set_xticks(row["values"], [f"{v:g}" for v in row["values"]])
+        axis.axvline(row["trained"], color=COLOURS["bound"], ls="--", lw=1)
+        axis.text(row["trained"], 0.02, " trained", transform=axis.get_xaxis_transform(), fontsize=8, color="#555555")
+        axis.legend()
+    axes[0].set(xlabel="grid points n of n x n", title="Another grid, the same weights")
+    axes[1].set(xlabel="std(w)", title="Another strength of forcing")
+    return figure
