@@ -15,6 +15,7 @@ def _field(axis, field, limit: float, title: str = "", cmap: str = "RdBu_r", low
     axis.set_title(title, fontsize="small")
     axis.set(xticks=[], yticks=[])
     axis.grid(False)
+    axis.spines[:].set_visible(False)
     return image
 
 
@@ -153,7 +154,7 @@ def far_beyond(data: dict) -> Figure:
     row = data["far"]
     t = range(1, len(row["implicit"]) + 1)
     for start in row["random"]:
-        axis.plot(t, start, color=COLOURS["implicit"], lw=0.8, alpha=0.6, label="implicit, from noise" if start is row["random"][0] else None)
+        axis.plot(range(1, len(start) + 1), start, color=COLOURS["implicit"], lw=0.8, alpha=0.6, label="implicit, from noise" if start is row["random"][0] else None)
     axis.plot(t, row["implicit"], color=COLOURS["implicit"], lw=2, label="implicit, from z = 0")
     axis.plot(range(1, len(row["unrolled"]) + 1), row["unrolled"], color=COLOURS["naive"], label=f"trained by unrolling {row['unrolled_steps']} iterations")
     axis.axhline(data["far"]["explicit"], color=COLOURS["explicit"], ls="--", label="explicit")
