@@ -42,8 +42,9 @@ __all__ = ["Flows", "Regime", "REGIMES", "another_state", "curl", "data", "linea
            "resample", "residual", "steady_state", "velocity", "waves"]
 
 VISCOSITY = 0.01
-_STAGES = (0.2, 0.5, 1.0)  # fractions of the forcing that the continuation passes through
 _KRYLOV = 60
+_LARGEST = (8, 16)  # wavenumbers of the spaces in which a flow is followed from rest, and refined
+_SOLVES = 600  # linear systems that following one flow may take
 _CHUNK = 100  # flows in a file
 
 
@@ -179,8 +180,107 @@ def operator(viscosity: float):
     return G
 
 
-def _weaker(c: Tensor, s: Tensor) -> Tensor:
-    return s[:, None, None] * c
+class _Galerkin:
+    """The equation on the wavenumbers |k| <= largest alone, with a dense derivative. Unknowns x (2 R,): the real, then the imaginary parts of the
+    Fourier coefficients of one of each pair k, -k. Transport stays orthogonal to the stream function, so the bound on w by the forcing holds too."""
+
+    def __init__(self, largest: int, viscosity: float):
+        k, l = torch.meshgrid(torch.arange(-largest, largest + 1), torch.arange(largest + 1), indexing="ij")  # noqa: E741
+        half = ((l > 0) | (k > 0)) & (k**2 + l**2 <= largest**2)
+        self.k, self.size = torch.stack([k[half], l[half]]), 2 * largest + 1
+        square = self.k.square().sum(0).double()
+        self.damping = viscosity * torch.cat([square, square])
+        self.tables = []
+        for m in (self.k, -self.k):  # at k, the derivative of transport takes v_m times w_{k-m}, (k - m) x m and 1 / |k - m|^2 - 1 / |m|^2
+            d = self.k[:, :, None] - m[:, None, :]
+            far = d.square().sum(0)
+            factor = (d[0] * m[1] - d[1] * m[0]) * (1 / far.clamp_min(1).double() - 1 / square)
+            self.tables.append((torch.where(far <= largest**2, factor, 0.0), d[0] % self.size, d[1] % self.size))
+
+    def down(self, field: Tensor) -> Tensor:
+        z = rfft2(field.cpu())[..., self.k[0], self.k[1]] / field.shape[-1] ** 2
+        return torch.cat([z.real, z.imag], -1)
+
+    def _spectrum(self, x: Tensor, n: int) -> Tensor:
+        z, a = torch.complex(*x.chunk(2, -1)), torch.zeros(*x.shape[:-1], n, n, dtype=torch.complex128)
+        a[..., self.k[0], self.k[1]], a[..., -self.k[0], -self.k[1]] = z, z.conj()
+        return a
+
+    def up(self, x: Tensor, n: int) -> Tensor:
+        return irfft2(self._spectrum(x, n)[..., : n // 2 + 1], s=(n, n)) * n**2
+
+    def equation(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """u.grad w - nu lap w at x (2 R,) and its derivative (2 R, 2 R)."""
+        w = self._spectrum(x, self.size)
+        p, q = (factor * w[i, j] for factor, i, j in self.tables)
+        derivative = torch.cat([torch.cat([(p + q).real, (q - p).imag], 1), torch.cat([(p + q).imag, (p - q).real], 1)])
+        left = 0.5 * derivative @ x + self.damping * x  # transport is quadratic
+        derivative.diagonal().add_(self.damping)
+        return left, derivative
+
+    def newton(self, x: Tensor, c: Tensor, steps: int = 12) -> Tensor | None:
+        """The solution for c (2 R,) near x, by plain Newton steps; None if there is none."""
+        for _ in range(steps):
+            left, derivative = self.equation(x)
+            if (left - c).norm() <= 1e-9 * c.norm():
+                return x
+            x = x - torch.linalg.solve(derivative, left - c)
+        return None
+
+    def follow(self, c: Tensor) -> Tensor:
+        """A steady x for c (2 R,): pseudo-arclength continuation (Keller 1977) of the curve (x, s), forcing s c, from rest at s = 0 to s = 1.
+
+        All steady flows for s <= 1 are bounded, so that the curve can turn but has to pass s = 1. Should the budget end before, where it is then."""
+        m, rest = len(c), torch.zeros_like(c)
+        scale = torch.minimum((c / self.damping).norm(), c.norm().sqrt())  # of a viscous and of an inertial flow
+        if scale == 0:
+            return rest
+        metric = torch.cat([torch.full_like(c, 1 / scale.item() ** 2), c.new_ones(1)])
+        point, tangent = c.new_zeros(m + 1), torch.cat([c / self.damping, c.new_ones(1)])
+        tangent, length, solves = tangent / (metric * tangent**2).sum().sqrt(), 0.1, 0
+        system, rhs = c.new_zeros(m + 1, m + 1), c.new_zeros(m + 1, 2)
+        rhs[m, 1] = 1.0
+        while solves < _SOLVES and length > 1e-6:
+            trial, before = point + length * tangent, torch.inf
+            for count in range(6):  # Newton on the equation and the plane length ahead, across the tangent
+                left, derivative = self.equation(trial[:m])
+                rhs[:m, 0] = left - trial[m] * c
+                off = rhs[:m, 0].norm() / c.norm()
+                if not off < before or (count and off <= 1e-6):
+                    break
+                before = off if count else torch.inf  # the first may grow
+                rhs[m, 0] = (metric * tangent * (trial - point)).sum() - length
+                system[:m, :m], system[:m, m], system[m] = derivative, -c, metric * tangent
+                step, ahead = torch.linalg.solve(system, rhs).unbind(1)
+                trial, solves = trial - step, solves + 1
+            ahead = ahead / (metric * ahead**2).sum().sqrt()
+            good = bool(off <= 1e-6) and bool((metric * ahead * tangent).sum() > 0.5)
+            if good and trial[m] >= 1:
+                share = (1 - point[m]) / (trial[m] - point[m])
+                found = self.newton((point + share * (trial - point))[:m], c)
+                if found is not None:
+                    return found
+                good = False
+            if good:
+                point, tangent = trial, ahead
+            length *= 0.4 if not good else 1.5 if count <= 3 else 1.0
+        return point[:m]
+
+
+def _from_rest(c: Tensor, viscosity: float) -> Tensor:
+    """A flow (B, n, n) close to a steady one under curl f = c: followed from rest on few wavenumbers, refined on more."""
+    n, x = c.shape[-1], None
+    for largest in sorted({min(largest, (n - 1) // 3) for largest in _LARGEST}):
+        space = _Galerkin(largest, viscosity)
+        small = space.down(c)
+        if x is None:
+            x = torch.stack([space.follow(one) for one in small])
+        else:
+            x = space.down(start)
+            found = [space.newton(*pair) for pair in zip(x, small)]
+            x = torch.stack([old if new is None else new for old, new in zip(x, found)])
+        start = space.up(x, n)
+    return start.to(c.device)
 
 
 def steady_state(forcing: Tensor, viscosity: float, *, method: Method | None = None, tol: float = 1e-8, start: Tensor | None = None,
@@ -188,8 +288,8 @@ def steady_state(forcing: Tensor, viscosity: float, *, method: Method | None = N
     """Solve the steady equation for w on `operator`; Solution.y is the vorticity (B, n, n).
 
     forcing    (B, 2, n, n)
-    method     of `equilibria.solve`: Picard and Anderson do for weak forcing. None: NewtonKrylov, by continuation in the strength of the
-               forcing where there is no start
+    method     of `equilibria.solve`: Picard and Anderson do for weak forcing. None: NewtonKrylov; where there is no start, from a flow that
+               is followed from rest, the forcing growing, on few wavenumbers (dense linear algebra on the CPU, no evaluation of G)
     tol        largest relative residual |G(w) - w| / |G(w)|
     start      (B, n, n), mean zero; None: a fluid at rest
     max_steps  evaluations of G at most; throw as in `solve`
@@ -197,15 +297,12 @@ def steady_state(forcing: Tensor, viscosity: float, *, method: Method | None = N
     """
     c = curl(_check("forcing", forcing, "(B, 2, n, n)"))
     G = operator(viscosity)
-    if start is None:
-        y0 = torch.zeros_like(c)
-    else:
+    if start is not None:
         y0 = _check_vorticity(start, "start")
         _same_grid(y0, forcing)
-    if method is None:
-        along = {"continuation": _STAGES, "path": _weaker} if start is None else {}
-        method = NewtonKrylov(krylov=_KRYLOV, backtracks=12, **along)
-    solution = solve(G, y0, c, method=method, max_steps=max_steps, tol=tol, throw=throw)
+    else:
+        y0 = torch.zeros_like(c) if method else _from_rest(c, viscosity)
+    solution = solve(G, y0, c, method=method or NewtonKrylov(krylov=_KRYLOV, backtracks=12), max_steps=max_steps, tol=tol, throw=throw)
     return Solution(y=solution.y.to(forcing.dtype), status=solution.status, steps=solution.steps, residuals=solution.residuals)
 
 
