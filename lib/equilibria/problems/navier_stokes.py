@@ -218,14 +218,15 @@ class _Galerkin:
         derivative.diagonal().add_(self.damping)
         return left, derivative
 
-    def newton(self, x: Tensor, c: Tensor, steps: int = 12) -> Tensor | None:
-        """The solution for c (2 R,) near x, by plain Newton steps; None if there is none."""
-        for _ in range(steps):
+    def newton(self, x: Tensor, c: Tensor) -> Tensor:
+        """The solution for c (2 R,) near x, by plain Newton steps; x itself where they do not get there."""
+        start = x
+        for _ in range(12):
             left, derivative = self.equation(x)
             if (left - c).norm() <= 1e-9 * c.norm():
                 return x
             x = x - torch.linalg.solve(derivative, left - c)
-        return None
+        return start
 
     def follow(self, c: Tensor) -> Tensor:
         """A steady x for c (2 R,): pseudo-arclength continuation (Keller 1977) of the curve (x, s), forcing s c, from rest at s = 0 to s = 1.
@@ -257,10 +258,7 @@ class _Galerkin:
             good = bool(off <= 1e-6) and bool((metric * ahead * tangent).sum() > 0.5)
             if good and trial[m] >= 1:
                 share = (1 - point[m]) / (trial[m] - point[m])
-                found = self.newton((point + share * (trial - point))[:m], c)
-                if found is not None:
-                    return found
-                good = False
+                return self.newton((point + share * (trial - point))[:m], c)
             if good:
                 point, tangent = trial, ahead
             length *= 0.4 if not good else 1.5 if count <= 3 else 1.0
@@ -268,19 +266,30 @@ class _Galerkin:
 
 
 def _from_rest(c: Tensor, viscosity: float) -> Tensor:
-    """A flow (B, n, n) close to a steady one under curl f = c: followed from rest on few wavenumbers, refined on more."""
-    n, x = c.shape[-1], None
+    """A flow (B, n, n) close to a steady one under curl f = c: followed from rest on few wavenumbers, refined on more, then on the grid."""
+    n, start = c.shape[-1], None
     for largest in sorted({min(largest, (n - 1) // 3) for largest in _LARGEST}):
         space = _Galerkin(largest, viscosity)
         small = space.down(c)
-        if x is None:
+        if start is None:
             x = torch.stack([space.follow(one) for one in small])
         else:
-            x = space.down(start)
-            found = [space.newton(*pair) for pair in zip(x, small)]
-            x = torch.stack([old if new is None else new for old, new in zip(x, found)])
+            x = torch.stack([space.newton(*pair) for pair in zip(space.down(start), small)])
         start = space.up(x, n)
-    return start.to(c.device)
+    return _refined(space, start.to(c), c, viscosity, 1e-9)
+
+
+def _refined(space: _Galerkin, start: Tensor, c: Tensor, viscosity: float, tol: float) -> Tensor:
+    """The flow (B, n, n) near `start`, by an approximate Newton method: the derivative is that at the start on `space`, the identity beyond."""
+    n, G = c.shape[-1], operator(viscosity)
+    factors = torch.linalg.lu_factor(torch.stack([space.equation(x)[1] for x in space.down(start)]))
+
+    def H(w: Tensor, c: Tensor) -> Tensor:
+        g = G(w, c)
+        r = space.down(g - w)  # the derivative of w - G(w) is that of the equation over damping
+        return g + space.up(torch.linalg.lu_solve(*factors, (space.damping * r)[..., None])[..., 0] - r, n).to(c)
+
+    return solve(H, start, c, method=Anderson(), max_steps=40, tol=tol, throw=False).y
 
 
 def steady_state(forcing: Tensor, viscosity: float, *, method: Method | None = None, tol: float = 1e-8, start: Tensor | None = None,
