@@ -86,6 +86,23 @@ def test_newton_solves_every_flow_of_moderate_amplitude(std):
     assert ns.residual(found.y, f, NU).max() < 1e-6
 
 
+def test_strong_forcing_is_solved_and_has_a_second_state():
+    w = field(4, std=0.334, seed=3)
+    found, distance = ns.another_state(w, NU)
+    assert found.success.all() and ns.residual(found.y, ns.manufacture(w, NU), NU).max() < 1e-6
+    assert (distance > 0.1).sum() >= 3
+
+
+def test_the_dense_equation_is_that_of_the_grid():
+    space, w = ns._Galerkin(4, NU), field(2, 32)
+    x, dx = space.down(w)
+    w, dw = (space.up(a, 32)[None] for a in (x, dx))
+    assert error(space.down(w), x[None]) < 1e-12
+    left, derivative = space.equation(x)
+    torch.testing.assert_close(left, space.down(ns.curl(ns.manufacture(w, NU)))[0], atol=1e-12, rtol=0)
+    torch.testing.assert_close(derivative @ dx, space.down(ns.curl(ns.linearised(w, dw, NU)))[0], atol=1e-12, rtol=0)
+
+
 def test_spectral_convergence():
     sharp = ns.resample(torch.exp(torch.cos(axes(128)[0]) + 0.7 * torch.sin(axes(128)[1])), 128)
     w = 0.02 * (sharp - sharp.mean())[None]  # analytic: its coefficients fall exponentially

@@ -42,8 +42,9 @@ __all__ = ["Flows", "Regime", "REGIMES", "another_state", "curl", "data", "linea
            "resample", "residual", "steady_state", "velocity", "waves"]
 
 VISCOSITY = 0.01
-_STAGES = (0.2, 0.5, 1.0)  # fractions of the forcing that the continuation passes through
 _KRYLOV = 60
+_LARGEST = (8, 16)  # wavenumbers of the spaces in which a flow is followed from rest, and refined
+_SOLVES = 600  # linear systems that following one flow may take
 _CHUNK = 100  # flows in a file
 
 
@@ -179,8 +180,116 @@ def operator(viscosity: float):
     return G
 
 
-def _weaker(c: Tensor, s: Tensor) -> Tensor:
-    return s[:, None, None] * c
+class _Galerkin:
+    """The equation on the wavenumbers |k| <= largest alone, with a dense derivative. Unknowns x (2 R,): the real, then the imaginary parts of the
+    Fourier coefficients of one of each pair k, -k. Transport stays orthogonal to the stream function, so the bound on w by the forcing holds too."""
+
+    def __init__(self, largest: int, viscosity: float):
+        k, l = torch.meshgrid(torch.arange(-largest, largest + 1), torch.arange(largest + 1), indexing="ij")  # noqa: E741
+        half = ((l > 0) | (k > 0)) & (k**2 + l**2 <= largest**2)
+        self.k, self.size = torch.stack([k[half], l[half]]), 2 * largest + 1
+        square = self.k.square().sum(0).double()
+        self.damping = viscosity * torch.cat([square, square])
+        self.tables = []
+        for m in (self.k, -self.k):  # at k, the derivative of transport takes v_m times w_{k-m}, (k - m) x m and 1 / |k - m|^2 - 1 / |m|^2
+            d = self.k[:, :, None] - m[:, None, :]
+            far = d.square().sum(0)
+            factor = (d[0] * m[1] - d[1] * m[0]) * (1 / far.clamp_min(1).double() - 1 / square)
+            self.tables.append((torch.where(far <= largest**2, factor, 0.0), d[0] % self.size, d[1] % self.size))
+
+    def down(self, field: Tensor) -> Tensor:
+        z = rfft2(field.cpu())[..., self.k[0], self.k[1]] / field.shape[-1] ** 2
+        return torch.cat([z.real, z.imag], -1)
+
+    def _spectrum(self, x: Tensor, n: int) -> Tensor:
+        z, a = torch.complex(*x.chunk(2, -1)), torch.zeros(*x.shape[:-1], n, n, dtype=torch.complex128)
+        a[..., self.k[0], self.k[1]], a[..., -self.k[0], -self.k[1]] = z, z.conj()
+        return a
+
+    def up(self, x: Tensor, n: int) -> Tensor:
+        return irfft2(self._spectrum(x, n)[..., : n // 2 + 1], s=(n, n)) * n**2
+
+    def equation(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """u.grad w - nu lap w at x (2 R,) and its derivative (2 R, 2 R)."""
+        w = self._spectrum(x, self.size)
+        p, q = (factor * w[i, j] for factor, i, j in self.tables)
+        derivative = torch.cat([torch.cat([(p + q).real, (q - p).imag], 1), torch.cat([(p + q).imag, (p - q).real], 1)])
+        left = 0.5 * derivative @ x + self.damping * x  # transport is quadratic
+        derivative.diagonal().add_(self.damping)
+        return left, derivative
+
+    def newton(self, x: Tensor, c: Tensor) -> Tensor:
+        """The solution for c (2 R,) near x, by plain Newton steps; x itself where they do not get there."""
+        start = x
+        for _ in range(12):
+            left, derivative = self.equation(x)
+            if (left - c).norm() <= 1e-9 * c.norm():
+                return x
+            x = x - torch.linalg.solve(derivative, left - c)
+        return start
+
+    def follow(self, c: Tensor) -> Tensor:
+        """A steady x for c (2 R,): pseudo-arclength continuation (Keller 1977) of the curve (x, s), forcing s c, from rest at s = 0 to s = 1.
+
+        All steady flows for s <= 1 are bounded, so that the curve can turn but has to pass s = 1. Should the budget end before, where it is then."""
+        m, rest = len(c), torch.zeros_like(c)
+        scale = torch.minimum((c / self.damping).norm(), c.norm().sqrt())  # of a viscous and of an inertial flow
+        if scale == 0:
+            return rest
+        metric = torch.cat([torch.full_like(c, 1 / scale.item() ** 2), c.new_ones(1)])
+        point, tangent = c.new_zeros(m + 1), torch.cat([c / self.damping, c.new_ones(1)])
+        tangent, length, solves = tangent / (metric * tangent**2).sum().sqrt(), 0.1, 0
+        system, rhs = c.new_zeros(m + 1, m + 1), c.new_zeros(m + 1, 2)
+        rhs[m, 1] = 1.0
+        while solves < _SOLVES and length > 1e-6:
+            trial, before = point + length * tangent, torch.inf
+            for count in range(6):  # Newton on the equation and the plane length ahead, across the tangent
+                left, derivative = self.equation(trial[:m])
+                rhs[:m, 0] = left - trial[m] * c
+                off = rhs[:m, 0].norm() / c.norm()
+                if not off < before or (count and off <= 1e-6):
+                    break
+                before = off if count else torch.inf  # the first may grow
+                rhs[m, 0] = (metric * tangent * (trial - point)).sum() - length
+                system[:m, :m], system[:m, m], system[m] = derivative, -c, metric * tangent
+                step, ahead = torch.linalg.solve(system, rhs).unbind(1)
+                trial, solves = trial - step, solves + 1
+            ahead = ahead / (metric * ahead**2).sum().sqrt()
+            good = bool(off <= 1e-6) and bool((metric * ahead * tangent).sum() > 0.5)
+            if good and trial[m] >= 1:
+                share = (1 - point[m]) / (trial[m] - point[m])
+                return self.newton((point + share * (trial - point))[:m], c)
+            if good:
+                point, tangent = trial, ahead
+            length *= 0.4 if not good else 1.5 if count <= 3 else 1.0
+        return point[:m]
+
+
+def _from_rest(c: Tensor, viscosity: float) -> Tensor:
+    """A flow (B, n, n) close to a steady one under curl f = c: followed from rest on few wavenumbers, refined on more, then on the grid."""
+    n, start = c.shape[-1], None
+    for largest in sorted({min(largest, (n - 1) // 3) for largest in _LARGEST}):
+        space = _Galerkin(largest, viscosity)
+        small = space.down(c)
+        if start is None:
+            x = torch.stack([space.follow(one) for one in small])
+        else:
+            x = torch.stack([space.newton(*pair) for pair in zip(space.down(start), small)])
+        start = space.up(x, n)
+    return _refined(space, start.to(c), c, viscosity, 1e-9)
+
+
+def _refined(space: _Galerkin, start: Tensor, c: Tensor, viscosity: float, tol: float) -> Tensor:
+    """The flow (B, n, n) near `start`, by an approximate Newton method: the derivative is that at the start on `space`, the identity beyond."""
+    n, G = c.shape[-1], operator(viscosity)
+    factors = torch.linalg.lu_factor(torch.stack([space.equation(x)[1] for x in space.down(start)]))
+
+    def H(w: Tensor, c: Tensor) -> Tensor:
+        g = G(w, c)
+        r = space.down(g - w)  # the derivative of w - G(w) is that of the equation over damping
+        return g + space.up(torch.linalg.lu_solve(*factors, (space.damping * r)[..., None])[..., 0] - r, n).to(c)
+
+    return solve(H, start, c, method=Anderson(history=30, damping=0.5), max_steps=100, tol=tol, throw=False).y
 
 
 def steady_state(forcing: Tensor, viscosity: float, *, method: Method | None = None, tol: float = 1e-8, start: Tensor | None = None,
@@ -188,8 +297,9 @@ def steady_state(forcing: Tensor, viscosity: float, *, method: Method | None = N
     """Solve the steady equation for w on `operator`; Solution.y is the vorticity (B, n, n).
 
     forcing    (B, 2, n, n)
-    method     of `equilibria.solve`: Picard and Anderson do for weak forcing. None: NewtonKrylov, by continuation in the strength of the
-               forcing where there is no start
+    method     of `equilibria.solve`: Picard and Anderson do for weak forcing. None: NewtonKrylov; where there is no start, from a flow that
+               is followed from rest, the forcing growing, on few wavenumbers (dense, on the CPU) and refined. Solution.steps counts no work on
+               that start, and is often 1: compare wall time, or give NewtonKrylov() itself, which sets out from rest
     tol        largest relative residual |G(w) - w| / |G(w)|
     start      (B, n, n), mean zero; None: a fluid at rest
     max_steps  evaluations of G at most; throw as in `solve`
@@ -197,15 +307,12 @@ def steady_state(forcing: Tensor, viscosity: float, *, method: Method | None = N
     """
     c = curl(_check("forcing", forcing, "(B, 2, n, n)"))
     G = operator(viscosity)
-    if start is None:
-        y0 = torch.zeros_like(c)
-    else:
+    if start is not None:
         y0 = _check_vorticity(start, "start")
         _same_grid(y0, forcing)
-    if method is None:
-        along = {"continuation": _STAGES, "path": _weaker} if start is None else {}
-        method = NewtonKrylov(krylov=_KRYLOV, backtracks=12, **along)
-    solution = solve(G, y0, c, method=method, max_steps=max_steps, tol=tol, throw=throw)
+    else:
+        y0 = torch.zeros_like(c) if method else _from_rest(c, viscosity)
+    solution = solve(G, y0, c, method=method or NewtonKrylov(krylov=_KRYLOV, backtracks=12), max_steps=max_steps, tol=tol, throw=throw)
     return Solution(y=solution.y.to(forcing.dtype), status=solution.status, steps=solution.steps, residuals=solution.residuals)
 
 
@@ -313,8 +420,16 @@ class Flows:
         return len(self.vorticity)
 
 
-def _coarse(c: Tensor, viscosity: float, start: Tensor) -> Solution:
-    return solve(operator(viscosity), start, c, method=Anderson(history=20), max_steps=300, tol=1e-6, throw=False)
+def _coarse(c: Tensor, viscosity: float, start: Tensor) -> tuple[Tensor, Tensor]:
+    """(found, y). The few slow flows are begun again without the others: a sample's iterates do not depend on its batch, and a batch costs its slowest."""
+    y, found, todo = start.clone(), torch.zeros(len(c), dtype=torch.bool), torch.arange(len(c))
+    for steps in (50, 80, 300):
+        solution = solve(operator(viscosity), start[todo], c[todo], method=Anderson(history=20), max_steps=steps, tol=1e-6, throw=False)
+        y[todo], found[todo] = solution.y, solution.success
+        todo = todo[~solution.success]
+        if not len(todo):
+            break
+    return found, y
 
 
 def _draw(regime: Regime, count: int, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -327,17 +442,19 @@ def _draw(regime: Regime, count: int, n: int, generator: torch.Generator) -> tup
     second = random_vorticity(count, n, std=regime.std, peak=regime.peak, generator=generator)
     small = min(n, 2 * round(8 * regime.peak))
     c = resample(curl(forcing), small)
-    rest, other = (_coarse(c, regime.viscosity, start) for start in (torch.zeros_like(c), resample(second, small)))
     near = lambda a, b: (a - b).flatten(1).norm(dim=1) <= 1e-4 * b.flatten(1).norm(dim=1)  # noqa: E731
-    truth = resample(drawn, small)
-    agree = rest.success & other.success & near(rest.y, truth) & near(other.y, truth)
-    if not bool(agree.any()):
-        return forcing[:0], drawn[:0]
-    forcing, start = forcing[agree], resample(rest.y[agree], n)
+    truth, kept = resample(drawn, small), torch.arange(count)
+    for start in (resample(second, small), torch.zeros_like(c)):
+        found, y = _coarse(c[kept], regime.viscosity, start[kept])
+        agree = found & near(y, truth[kept])
+        kept, y = kept[agree], y[agree]
+        if not len(kept):
+            return forcing[:0], drawn[:0]
+    forcing, drawn = forcing[kept], drawn[kept]
     # the residual of the equation weighs small scales more than that of G does
-    found = steady_state(forcing, regime.viscosity, method=Anderson(), start=start, tol=0.1 * regime.tol, max_steps=100, throw=False)
-    good = (residual(found.y, forcing, regime.viscosity) <= regime.tol) & near(found.y, drawn[agree])
-    return forcing[good], found.y[good]
+    y = _refined(_Galerkin(min(_LARGEST[0], (n - 1) // 3), regime.viscosity), resample(y, n), curl(forcing), regime.viscosity, 0.01 * regime.tol)
+    good = (residual(y, forcing, regime.viscosity) <= regime.tol) & near(y, drawn)
+    return forcing[good], y[good]
 
 
 def data(regime: str, count: int, *, n: int = 64, seed: int, progress: bool = True) -> Flows:
