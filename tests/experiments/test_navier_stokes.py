@@ -12,7 +12,7 @@ from equilibria.problems import navier_stokes as ns
 f64 = torch.float64
 NU = ns.VISCOSITY
 TINY = experiment.Recipe(width=4, modes=3, regime="published", n=24, coarse=16, train=8, test=4, batch=4, pool=8, learning_rate=1e-3,
-                         steps={"implicit": 24, "explicit": 4, "unrolled": 4, "depth": 4, "width": 4})
+                         steps={"implicit": (24, 4), "explicit": (4, 1), "unrolled": (4, 1), "depth": (4, 1), "width": (4, 1)})
 
 
 def flows(count=4, n=32, std=0.05):

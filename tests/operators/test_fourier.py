@@ -120,7 +120,7 @@ def test_the_grid_does_not_matter():
 
 def test_bad_arguments():
     with pytest.raises(ValueError, match="damping must lie in"):
-        ImplicitFNO(width=4, modes=3, damping=1.0)
+        ImplicitFNO(width=4, modes=3, damping=1.1)
     with pytest.raises(ValueError, match="depth must be an int of at least 1, got 0"):
         ExplicitFNO(width=4, modes=3, depth=0)
     with pytest.raises(ValueError, match="input_scale must be positive"):

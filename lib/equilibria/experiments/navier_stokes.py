@@ -1,7 +1,7 @@
 """Steady Navier-Stokes: the named trainings of Table 5 and what notebook 03 measures (paper, section 5.2).
 
 Names: `implicit` and `explicit` (the same weights, iterated or used once; it is also the sweeps' depth 1), `depth-K` (K untied blocks) and
-`width-W` (one wider block), the FNO++ of Table 5, all with the input injected; `unrolled`, the trap shown on purpose: the implicit network by plain
+`width-W` (one wider block), the FNO++ of Table 5, all with the input injected; `unrolled`, the trap shown on purpose: the implicit network, undamped, by plain
 back-propagation through its first iterations from z = 0. The profile `quick` has the regime `unique` on 64 x 64 points and a smaller network:
 one CPU core trains it, and its weights are shipped. `paper` has the published network and 128 x 128 points; there `implicit` and `explicit` are of the
 regime `published`, and `implicit-unique` and `explicit-unique` of the other.
@@ -43,7 +43,7 @@ _SEED_OF_TRAINING, _SEED_OF_TEST = 0, 1  # of the flows; a model's own seed move
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What a profile trains: network, flows, grids, and the steps of each kind of model. fine: the last share of the steps, on the full grid."""
+    """What a profile trains: network, flows, grids, and the steps of each kind of model: how many, and how many of them, the last ones, on the full grid."""
 
     width: int
     modes: int
@@ -54,21 +54,20 @@ class Recipe:
     test: int
     batch: int
     pool: int
-    steps: dict[str, int]
+    steps: dict[str, tuple[int, int]]
     learning_rate: float
-    fine: float = 0.15
 
 
 RECIPES = {
     "quick": Recipe(width=20, modes=8, regime="unique", n=64, coarse=32, train=1500, test=200, batch=16, pool=128, learning_rate=2e-3,
-                    steps={"implicit": 4000, "explicit": 12000, "unrolled": 1500, "depth": 4000, "width": 5000}),
+                    steps={"implicit": (5400, 160), "explicit": (12000, 1800), "unrolled": (1500, 50), "depth": (4000, 600), "width": (5000, 750)}),
     "paper": Recipe(width=32, modes=12, regime="published", n=128, coarse=64, train=4500, test=500, batch=16, pool=512, learning_rate=2e-3,
-                    steps={"implicit": 60000, "explicit": 60000, "unrolled": 4000, "depth": 40000, "width": 40000}),
+                    steps={"implicit": (60000, 6000), "explicit": (60000, 9000), "unrolled": (4000, 400), "depth": (40000, 6000), "width": (40000, 6000)}),
 }
-_FREE, _GRADED = 6, 3  # iterations of a visit without gradient: 0 to _FREE; with: _GRADED
-_AFRESH = 0.15  # chance that a slot is drawn afresh at a visit
+_FREE, _GRADED = (4, 12), 3  # iterations of a visit: at least and at most so many without gradient, then so many with
+_AFRESH = 0.5  # chance that a slot is drawn afresh at a visit: slots that live long are learned by heart
 _PENALTY = 0.1  # weight of |z_T - z_{T-1}| / |z_T| beside the error
-UNROLLED = 6  # iterations of the trap's training
+UNROLLED = 3  # iterations of the trap's training
 _WORTH_COMPILING = 500  # steps from which the minute that torch.compile takes comes back
 
 
@@ -91,7 +90,7 @@ def new(name: str, *, profile: str = "quick", seed: int = 0) -> ExplicitFNO | Im
     # fixed units, in which forcing and vorticity have a size of about one: |f| is about std^2 / 4 for w drawn at this peak
     settings = dict(modes=recipe.modes, input_scale=std**2 / 4, output_scale=std)
     if kind in ("implicit", "unrolled"):
-        return ImplicitFNO(width=recipe.width, **settings)
+        return ImplicitFNO(width=recipe.width, damping=1.0 if kind == "unrolled" else 0.5, **settings)
     return ExplicitFNO(width=int(size) if kind == "width" else recipe.width, depth=int(size) if kind == "depth" else 1, **settings)
 
 
@@ -162,7 +161,7 @@ def pool_loss(model: ImplicitFNO, pool: dict[str, Tensor], x: Tensor, y: Tensor,
     inputs, label = turned(x[flow[slots]], y[flow[slots]], code[slots])
     q, state = model.encode(inputs), z[slots]
     with torch.no_grad():
-        for _ in range(int(torch.randint(_FREE + 1, (), generator=generator))):
+        for _ in range(int(torch.randint(_FREE[0], _FREE[1] + 1, (), generator=generator))):
             state = model(state, q)
     errors = []
     for _ in range(_GRADED):
@@ -189,7 +188,7 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
     flows = navier_stokes.data(_regime(name, profile), recipe.train + recipe.batch, n=recipe.n, seed=_SEED_OF_TRAINING)
     grids = {n: (navier_stokes.resample(flows.forcing, n).float().to(device), navier_stokes.resample(flows.vorticity, n).float().to(device))
              for n in (recipe.coarse, recipe.n)}
-    steps = recipe.steps[kind]
+    steps, fine = recipe.steps[kind]
     settings = training.Settings(steps=steps, learning_rate=recipe.learning_rate, clip=1.0, warmup=100, schedule="cosine", ema=0.998, seed=seed, save_every=20,
                                  validate_every=max(1, steps // 6))
     model = new(name, profile=profile, seed=seed).to(device)
@@ -197,7 +196,7 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
     pool = _pool(recipe, recipe.coarse, device) | _pool(recipe, recipe.n, device) if kind == "implicit" else {}
 
     def loss(model, step, generator):
-        x, y = grids[recipe.coarse if step < (1 - recipe.fine) * steps else recipe.n]
+        x, y = grids[recipe.coarse if step < steps - fine else recipe.n]
         x, y = x[:recipe.train], y[:recipe.train]
         if kind == "implicit":
             return pool_loss(forward, pool, x, y, training.minibatch(recipe.pool, recipe.batch, seed=seed, step=step), generator)

@@ -203,11 +203,11 @@ def physics(data: dict) -> Figure:
     """How far each answer is from solving the equation, against t."""
     figure, axis = plt.subplots(figsize=(6.8, 4))
     row = data["physics"]
-    axis.semilogy(range(1, len(row["implicit"]) + 1), row["implicit"], color=COLOURS["implicit"], lw=2, label="implicit, y_t")
+    axis.plot(range(1, len(row["implicit"]) + 1), row["implicit"], color=COLOURS["implicit"], lw=2, label="implicit, y_t")
     axis.axhline(row["explicit"], color=COLOURS["explicit"], ls="--", label="explicit")
     axis.axhline(1, color=COLOURS["bound"], ls=":", label="a fluid at rest")
     _steps(axis, len(row["implicit"]))
-    axis.set(ylabel="residual of the equation / |curl f|", title="No model was told the equation; the iterations approach it")
+    axis.set(ylabel="residual of the equation / |curl f|", ylim=(0, 1.05), title="No model was told the equation; the iterations approach it")
     axis.legend()
     return figure
 

@@ -5,7 +5,7 @@
 ``z``               latent state (B, width, n * n), z* = G(z*, q) with q = encode(x); y = decode(z*)
 layer               z -> gelu(norm(W z + MLP(S z)) + U_i x + b_i), three a block; the last one without the gelu
 ``S``               spectral convolution: a complex width x width matrix for each of the modes k1 in [-m, m), k2 in [0, m)
-``G(z, q)``         z + d (block(z, q) - z), d = damping in (0, 1), learned
+``G(z, q)``         z + d (block(z, q) - z), d = damping in (0, 1), learned; d = 1, no damping, is kept
 ==================  ======================================================================================================
 
 The instance norm bounds what the block makes of any z, so iterates stay bounded; the input is added behind it and keeps its size. The domain is
@@ -55,7 +55,8 @@ class SpectralConvolution(nn.Module):
             self._bases[key] = tuple(basis.to(like) for basis in bases)
         return self._bases[key]
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, mix: Tensor | None = None) -> Tensor:
+        """mix: real matrix (width, width) to apply to the channels of the result; on the few coefficients it costs next to nothing."""
         B, C, m = z.shape[0], z.shape[1], self.modes
         n = math.isqrt(z.shape[2])
         along2, along1, back1, back2 = self._basis(n, z)
@@ -63,6 +64,7 @@ class SpectralConvolution(nn.Module):
         a = a.view(B, C, m, 2, 2 * m).permute(2, 4, 3, 0, 1).reshape(2 * m * m, 2 * B, C)
         a = torch.bmm(a, self.weight).view(-1, 2, B, 2, C)  # real and imaginary part of z times those of the weight
         a = torch.stack([a[:, 0, :, 0] - a[:, 1, :, 1], a[:, 0, :, 1] + a[:, 1, :, 0]], 1)  # (2 m m, 2, B, C)
+        a = a if mix is None else a @ mix.mT
         a = a.view(m, 2 * m, 2, B, C).permute(3, 4, 0, 2, 1).reshape(-1, 4 * m) @ back1  # (B C m, re and im of n)
         return (a.view(B * C, m, 2, n).permute(0, 3, 2, 1).reshape(-1, 2 * m) @ back2).view(B, C, n * n)
 
@@ -76,9 +78,10 @@ class _Layer(nn.Module):
         self.skip, self.hidden, self.out = (nn.Linear(width, width) for _ in range(3))
 
     def mixed(self, z: Tensor) -> Tensor:
-        """W z + MLP(S z)."""
-        h = gelu(_pointwise(self.hidden, self.spectral(z)))
-        return _pointwise(self.out, h) + _pointwise(self.skip, z)
+        """W z + MLP(S z): as few passes over z as it takes."""
+        h = gelu(self.spectral(z, self.hidden.weight) + self.hidden.bias[:, None])
+        linear = torch.baddbmm((self.skip.bias + self.out.bias)[:, None], self.skip.weight.expand(len(z), -1, -1), z)
+        return torch.baddbmm(linear, self.out.weight.expand(len(z), -1, -1), h)
 
     def forward(self, z: Tensor, injected: Tensor) -> Tensor:
         return layer_norm(self.mixed(z), z.shape[-1:]) + injected  # over space, one channel at a time: an instance norm
@@ -159,13 +162,13 @@ class ImplicitFNO(_FNO):
 
     def __init__(self, *, width: int = 32, modes: int = 12, inputs: int = 2, input_scale: float = 1.0, output_scale: float = 1.0, damping: float = 0.5):
         super().__init__(width=width, modes=modes, depth=1, inputs=inputs, input_scale=input_scale, output_scale=output_scale)
-        if not 0 < damping < 1:
-            raise ValueError(f"damping must lie in (0, 1), got {damping!r}")
-        self._damping = nn.Parameter(torch.tensor(math.log(damping / (1 - damping))))
+        if not 0 < damping <= 1:
+            raise ValueError(f"damping must lie in (0, 1], got {damping!r}")
+        self._damping = nn.Parameter(torch.tensor(math.log(damping / (1 - damping)))) if damping < 1 else None
 
     @property
     def damping(self) -> Tensor:
-        return self._damping.sigmoid()
+        return torch.ones(()) if self._damping is None else self._damping.sigmoid()
 
     def encode(self, x: Tensor) -> Tensor:
         """q: what the input adds in each layer, computed once for all iterations."""
@@ -176,4 +179,5 @@ class ImplicitFNO(_FNO):
         return q.new_zeros(len(q), self.width, q.shape[2])
 
     def forward(self, z: Tensor, q: Tensor) -> Tensor:
-        return torch.lerp(z, self.block(0, z, q), self.damping)
+        moved = self.block(0, z, q)
+        return moved if self._damping is None else torch.lerp(z, moved, self.damping)
