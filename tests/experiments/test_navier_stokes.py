@@ -145,3 +145,35 @@ def test_the_pool_keeps_states_between_visits(monkeypatch):
     assert torch.equal(pool["flow16"], flow) and not torch.equal(pool["z16"], z) and pool["z16"][3].abs().max() == 0
     pool["z16"][0] = torch.nan  # a lost state is drawn afresh
     assert torch.isfinite(visit(2)) and pool["visits16"].tolist() == [1, 3, 3, 0, 0, 3, 0, 0]
+
+
+# --------------------------------------------------------------------------------------------------- what is shipped
+@pytest.fixture(scope="module")
+def held_out():
+    f, w = ns._draw(ns.REGIMES["unique"], 12, 32, torch.Generator().manual_seed(5))
+    return f.float(), w.float()
+
+
+def test_the_shipped_equilibrium_is_real(held_out):
+    f, w = held_out
+    model = experiment.load("implicit")[0]
+    curve = experiment.errors_along_t(model, f, w, steps=200).mean(1)
+    assert curve[199] < 1.02 * curve.min() and curve[199] == pytest.approx(curve[99], rel=1e-3)
+    noise = torch.randn(len(f), model.width, 32 * 32, generator=torch.Generator().manual_seed(0))
+    assert experiment.errors_along_t(model, f, w, steps=100, start=noise).mean(1)[99] == pytest.approx(curve[199].item(), rel=0.01)  # path independence
+    assert experiment.relative_error(experiment.answer(model, f), w).mean() == pytest.approx(curve[199].item(), rel=0.01)
+    explicit = experiment.relative_error(experiment.answer(experiment.load("explicit")[0], f), w).mean()
+    assert curve[199] < 0.8 * explicit and curve[0] > explicit
+
+
+def test_the_trap_rises(held_out):
+    f, w = held_out
+    curve = experiment.errors_along_t(experiment.load("unrolled")[0], f, w, steps=100).mean(1)
+    assert not curve[99] < 1.1 * curve.min()  # a NaN has risen too
+
+
+def test_records_are_of_the_shipped_weights():
+    for name in ("explicit", "implicit"):
+        shipped = {seed: experiment.load(name, seed=seed)[1]["sha256"] for seed in experiment.seeds(name)}
+        recorded = {row["seed"]: row["sha256"] for row in experiment.reports(name)}
+        assert shipped and shipped.items() <= recorded.items() and len(recorded) == 3

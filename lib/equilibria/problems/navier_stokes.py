@@ -45,6 +45,7 @@ VISCOSITY = 0.01
 _KRYLOV = 60
 _LARGEST = (8, 16)  # wavenumbers of the spaces in which a flow is followed from rest, and refined
 _SOLVES = 600  # linear systems that following one flow may take
+_STRAIGHT = (0.5, 0.9)  # least cosine between the directions of two steps; a long step may leap to the way back, and then shorter ones are taken
 _CHUNK = 100  # flows in a file
 
 
@@ -232,36 +233,37 @@ class _Galerkin:
         """A steady x for c (2 R,): pseudo-arclength continuation (Keller 1977) of the curve (x, s), forcing s c, from rest at s = 0 to s = 1.
 
         All steady flows for s <= 1 are bounded, so that the curve can turn but has to pass s = 1. Should the budget end before, where it is then."""
-        m, rest = len(c), torch.zeros_like(c)
+        m = len(c)
         scale = torch.minimum((c / self.damping).norm(), c.norm().sqrt())  # of a viscous and of an inertial flow
         if scale == 0:
-            return rest
+            return torch.zeros_like(c)
         metric = torch.cat([torch.full_like(c, 1 / scale.item() ** 2), c.new_ones(1)])
-        point, tangent = c.new_zeros(m + 1), torch.cat([c / self.damping, c.new_ones(1)])
-        tangent, length, solves = tangent / (metric * tangent**2).sum().sqrt(), 0.1, 0
         system, rhs = c.new_zeros(m + 1, m + 1), c.new_zeros(m + 1, 2)
         rhs[m, 1] = 1.0
-        while solves < _SOLVES and length > 1e-6:
-            trial, before = point + length * tangent, torch.inf
-            for count in range(6):  # Newton on the equation and the plane length ahead, across the tangent
-                left, derivative = self.equation(trial[:m])
-                rhs[:m, 0] = left - trial[m] * c
-                off = rhs[:m, 0].norm() / c.norm()
-                if not off < before or (count and off <= 1e-6):
-                    break
-                before = off if count else torch.inf  # the first may grow
-                rhs[m, 0] = (metric * tangent * (trial - point)).sum() - length
-                system[:m, :m], system[:m, m], system[m] = derivative, -c, metric * tangent
-                step, ahead = torch.linalg.solve(system, rhs).unbind(1)
-                trial, solves = trial - step, solves + 1
-            ahead = ahead / (metric * ahead**2).sum().sqrt()
-            good = bool(off <= 1e-6) and bool((metric * ahead * tangent).sum() > 0.5)
-            if good and trial[m] >= 1:
-                share = (1 - point[m]) / (trial[m] - point[m])
-                return self.newton((point + share * (trial - point))[:m], c)
-            if good:
-                point, tangent = trial, ahead
-            length *= 0.4 if not good else 1.5 if count <= 3 else 1.0
+        for straight in _STRAIGHT:
+            point, tangent = c.new_zeros(m + 1), torch.cat([c / self.damping, c.new_ones(1)])
+            tangent, length, solves = tangent / (metric * tangent**2).sum().sqrt(), 0.1, 0
+            while solves < _SOLVES and length > 1e-6:
+                trial, before = point + length * tangent, torch.inf
+                for count in range(6):  # Newton on the equation and the plane length ahead, across the tangent
+                    left, derivative = self.equation(trial[:m])
+                    rhs[:m, 0] = left - trial[m] * c
+                    off = rhs[:m, 0].norm() / c.norm()
+                    if not off < before or (count and off <= 1e-6):
+                        break
+                    before = off if count else torch.inf  # the first may grow
+                    rhs[m, 0] = (metric * tangent * (trial - point)).sum() - length
+                    system[:m, :m], system[:m, m], system[m] = derivative, -c, metric * tangent
+                    step, ahead = torch.linalg.solve(system, rhs).unbind(1)
+                    trial, solves = trial - step, solves + 1
+                ahead = ahead / (metric * ahead**2).sum().sqrt()
+                good = bool(off <= 1e-6) and bool((metric * ahead * tangent).sum() > straight) and bool(trial[m] > 0)  # s = 0 has rest alone
+                if good and trial[m] >= 1:
+                    share = (1 - point[m]) / (trial[m] - point[m])
+                    return self.newton((point + share * (trial - point))[:m], c)
+                if good:
+                    point, tangent = trial, ahead
+                length *= 0.4 if not good else 1.5 if count <= 3 else 1.0
         return point[:m]
 
 
@@ -276,10 +278,12 @@ def _from_rest(c: Tensor, viscosity: float) -> Tensor:
         else:
             x = torch.stack([space.newton(*pair) for pair in zip(space.down(start), small)])
         start = space.up(x, n)
-    return _refined(space, start.to(c), c, viscosity, 1e-9)
+    start = start.to(c)
+    found = _refined(space, start, c, viscosity, 1e-9)
+    return torch.where(found.success[:, None, None], found.y, start)  # Newton-Krylov does better from the start than from a failure
 
 
-def _refined(space: _Galerkin, start: Tensor, c: Tensor, viscosity: float, tol: float) -> Tensor:
+def _refined(space: _Galerkin, start: Tensor, c: Tensor, viscosity: float, tol: float) -> Solution:
     """The flow (B, n, n) near `start`, by an approximate Newton method: the derivative is that at the start on `space`, the identity beyond."""
     n, G = c.shape[-1], operator(viscosity)
     factors = torch.linalg.lu_factor(torch.stack([space.equation(x)[1] for x in space.down(start)]))
@@ -289,7 +293,7 @@ def _refined(space: _Galerkin, start: Tensor, c: Tensor, viscosity: float, tol: 
         r = space.down(g - w)  # the derivative of w - G(w) is that of the equation over damping
         return g + space.up(torch.linalg.lu_solve(*factors, (space.damping * r)[..., None])[..., 0] - r, n).to(c)
 
-    return solve(H, start, c, method=Anderson(history=30, damping=0.5), max_steps=100, tol=tol, throw=False).y
+    return solve(H, start, c, method=Anderson(history=30, damping=0.5), max_steps=100, tol=tol, throw=False)
 
 
 def steady_state(forcing: Tensor, viscosity: float, *, method: Method | None = None, tol: float = 1e-8, start: Tensor | None = None,
@@ -452,7 +456,7 @@ def _draw(regime: Regime, count: int, n: int, generator: torch.Generator) -> tup
             return forcing[:0], drawn[:0]
     forcing, drawn = forcing[kept], drawn[kept]
     # the residual of the equation weighs small scales more than that of G does
-    y = _refined(_Galerkin(min(_LARGEST[0], (n - 1) // 3), regime.viscosity), resample(y, n), curl(forcing), regime.viscosity, 0.01 * regime.tol)
+    y = _refined(_Galerkin(min(_LARGEST[0], (n - 1) // 3), regime.viscosity), resample(y, n), curl(forcing), regime.viscosity, 0.01 * regime.tol).y
     good = (residual(y, forcing, regime.viscosity) <= regime.tol) & near(y, drawn)
     return forcing[good], y[good]
 
