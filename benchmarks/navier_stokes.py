@@ -220,7 +220,7 @@ def measure(model: ImplicitFNO, x: torch.Tensor, truth: torch.Tensor, options: a
     n = x.shape[-1]
     inputs = experiment.turned(x[pool[f"flow{n}"]], truth[pool[f"flow{n}"]], pool[f"code{n}"])[0]
     held = residual(model, pool[f"z{n}"], model.encode(inputs))
-    rows["pool visit"] = {"residual": held, "evaluations": experiment._FREE / 2, "graded": experiment._GRADED, "gradient_error": None}
+    rows["pool visit"] = {"residual": held, "evaluations": sum(experiment._FREE) / 2, "graded": experiment._GRADED, "gradient_error": None}
     for name, (_, loss) in losses.items():
         rows[name]["saved_mib"] = experiment.saved_bytes(loss or (lambda: visit(0))) / 2**20
         rows[name]["seconds"] = statistics.median(seconds[name][1:])  # the first warms up
