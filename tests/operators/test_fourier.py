@@ -31,6 +31,8 @@ def test_the_spectral_convolution_is_what_ffts_give(n):
     for j, k in enumerate(k1):
         b[:, :, k, :m] = torch.einsum("bil,lio->bol", a[:, :, k, :m], weight[:, j])
     torch.testing.assert_close(layer(z.flatten(2)).view_as(z), torch.fft.irfft2(b, s=(n, n)))
+    mix = torch.randn(3, 3, dtype=f64)
+    torch.testing.assert_close(layer(z.flatten(2), mix), mix @ layer(z.flatten(2)))
     assert torch.autograd.gradcheck(layer, z[:1, :, :10, :10].flatten(2).clone().requires_grad_())
 
 

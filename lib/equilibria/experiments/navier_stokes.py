@@ -3,14 +3,14 @@
 Names: `implicit` and `explicit` (the same weights, iterated or used once; it is also the sweeps' depth 1), `depth-K` (K untied blocks) and
 `width-W` (one wider block), the FNO++ of Table 5, all with the input injected; `unrolled`, the trap shown on purpose: the implicit network, undamped, by plain
 back-propagation through its first iterations from z = 0. The profile `quick` has the regime `unique` on 64 x 64 points and a smaller network:
-one CPU core trains it, and its weights are shipped. `paper` has the published network and 128 x 128 points; there `implicit` and `explicit` are of the
+one CPU core trains it; weights of seed 0 of `implicit`, `explicit` and `unrolled` are shipped, records of all. `paper` has the published network and 128 x 128 points; there `implicit` and `explicit` are of the
 regime `published`, and `implicit-unique` and `explicit-unique` of the other.
 
 How the implicit model is trained, so that an equilibrium is there to be iterated to: a pool of flows keeps the states z between visits
-(warm starts), so that most gradients are taken near z*, after tens of iterations; a slot that is drawn afresh starts from 0 or noise (path
-independence, Anil et al. 2022). Each visit iterates a few times freely, then a few times with gradient, and pays for how far the last iteration still
-moved. Flows are smooth, so most steps are made on a coarse grid and the last ones on the full one. Every model sees every flow in its eight
-mirror images and quarter turns; shifts would teach nothing, since all models commute with them.
+(warm starts); a slot that is drawn afresh starts from 0 or noise (path independence, Anil et al. 2022). Each visit iterates some times freely, then a
+few times with gradient, and pays for how far the last iteration still moved. So depth is random, from about ten iterations up. Flows are smooth, so
+most steps are made on a coarse grid and the last ones on the full one. Every model sees every flow in its eight mirror images and quarter turns;
+shifts would teach nothing, since all models commute with them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -146,7 +146,8 @@ def _pool(recipe: Recipe, n: int, device: str) -> dict[str, Tensor]:
             f"code{n}": torch.zeros(recipe.pool, **whole), f"visits{n}": torch.zeros(recipe.pool, **whole)}
 
 
-def pool_loss(model: ImplicitFNO, pool: dict[str, Tensor], x: Tensor, y: Tensor, slots: Tensor, generator: torch.Generator) -> Tensor:
+def pool_loss(model: ImplicitFNO, pool: dict[str, Tensor], x: Tensor, y: Tensor, slots: Tensor, generator: torch.Generator, *,
+              free: tuple[int, int] = _FREE) -> Tensor:  # fmt: skip
     """Mean error of the graded iterations of a visit to `slots`, plus the penalty on the last move (see the module's header).
     x, y: all training flows (N, 2, n, n), (N, n, n). Changes the pool in place."""
     n, device = y.shape[-1], y.device
@@ -162,7 +163,7 @@ def pool_loss(model: ImplicitFNO, pool: dict[str, Tensor], x: Tensor, y: Tensor,
     inputs, label = turned(x[flow[slots]], y[flow[slots]], code[slots])
     q, state = model.encode(inputs), z[slots]
     with torch.no_grad():
-        for _ in range(int(torch.randint(_FREE[0], _FREE[1] + 1, (), generator=generator))):
+        for _ in range(int(torch.randint(free[0], free[1] + 1, (), generator=generator))):
             state = model(state, q)
     errors = []
     for _ in range(_GRADED):
@@ -282,17 +283,28 @@ def lipschitz_along_t(model: ImplicitFNO, vorticity: Tensor, forcing: Tensor, *,
     return torch.stack(ratios), torch.stack(errors)
 
 
-def saved_bytes(compute) -> int:
-    """Bytes that autograd keeps for the backward pass of compute() -> scalar, each storage once: the training memory of a step beyond the weights."""
+def saved_bytes(compute, model: torch.nn.Module | None = None) -> int:
+    """Bytes that autograd keeps for the backward pass of compute() -> scalar, each storage once, but for the weights of `model`."""
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()} if model else set()
     kept: dict[int, torch.UntypedStorage] = {}
 
     def keep(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()  # held, so that no address is used twice
+        if tensor.untyped_storage().data_ptr() not in weights:
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()  # held, so that no address is used twice
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         compute()
     return sum(storage.nbytes() for storage in kept.values())
+
+
+def training_bytes(model: ExplicitFNO | ImplicitFNO, x: Tensor, y: Tensor, *, free: int = _FREE[1]) -> int:
+    """What a training step on the flows x, y keeps for its backward pass beyond the weights, in bytes; an implicit one after `free` iterations."""
+    if isinstance(model, ExplicitFNO):
+        return saved_bytes(lambda: relative_error(model(x), y).mean(), model)
+    pool = _pool(replace(RECIPES["quick"], width=model.width, pool=len(x)), y.shape[-1], str(x.device))
+    slots, generator = torch.arange(len(x)), torch.Generator().manual_seed(0)
+    return saved_bytes(lambda: pool_loss(model, pool, x, y, slots, generator, free=(free, free)), model)
 
 
 @torch.no_grad()

@@ -77,7 +77,7 @@ def classical(data: dict) -> Figure:
         for (name, found), colour in zip(methods.items(), (SEQUENCE[1], SEQUENCE[2], SEQUENCE[4])):
             for index, curve in enumerate(found["residuals"]):
                 axis.loglog(range(1, len(curve) + 1), curve, color=colour, lw=1, alpha=0.7, label=f"{name}: {found['solved']:.0%} solved" if index == 0 else None)
-        axis.set(title=f"std(w) = {amplitude}", xlabel="evaluations of G", ylim=(1e-9, 1e4))
+        axis.set(title=f"std(w) = {amplitude}", xlabel="evaluations of G", ylim=(1e-9, 1e3))
         axis.legend(loc="upper left")
     axes[0].set_ylabel("relative residual")
     figure.suptitle("Solved from the forcing: w = G(w) = $(\\nu\\Delta)^{-1}(u\\cdot\\nabla w - \\mathrm{curl}\\, f)$, every line a flow")
@@ -91,7 +91,7 @@ def errors(data: dict) -> Figure:
     edges = np.geomspace(0.9 * min(map(min, per_flow.values())), 1.1 * max(map(max, per_flow.values())), 40)
     for kind in ("explicit", "implicit"):
         axes[0].hist(per_flow[kind], bins=edges, color=COLOURS[kind], alpha=0.65, label=f"{kind}: mean {np.mean(per_flow[kind]):.3f}")
-    axes[0].set(xscale="log", xlabel="relative L2 error", ylabel="flows", title=f"{len(per_flow['implicit'])} test flows, seed 0")
+    axes[0].set(xscale="log", xlabel="relative L2 error", ylabel="flows", title=f"{len(per_flow['implicit'])} test flows, one seed")
     ticks = [tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1) if edges[0] <= tick <= edges[-1]]
     axes[0].set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes[0].minorticks_off()
@@ -112,7 +112,7 @@ def maps(data: dict) -> Figure:
     rows = data["flows"][:3]
     figure, axes = plt.subplots(len(rows), 6, figsize=(14.5, 2.65 * len(rows)))
     limit = _largest(*(row[key] for row in rows for key in ("truth", "explicit", "implicit")))
-    off = _largest(*(np.asarray(row["explicit"]) - np.asarray(row["truth"]) for row in rows))
+    off = _largest(*(np.asarray(row[kind]) - np.asarray(row["truth"]) for row in rows for kind in ("explicit", "implicit")))
     for number, (place, row) in enumerate(zip(axes, rows)):
         named = (lambda title: title) if number == 0 else (lambda title: "")
         _field(place[0], row["curl"], _largest(row["curl"]), named("curl f"))
@@ -159,7 +159,7 @@ def far_beyond(data: dict) -> Figure:
     for start in row["random"]:
         axis.plot(range(1, len(start) + 1), start, color=COLOURS["implicit"], lw=0.8, alpha=0.6, label="implicit, from noise" if start is row["random"][0] else None)
     axis.plot(t, row["implicit"], color=COLOURS["implicit"], lw=2, label="implicit, from z = 0")
-    axis.plot(range(1, len(row["unrolled"]) + 1), row["unrolled"], color=COLOURS["naive"], label=f"trained by unrolling {row['unrolled_steps']} iterations")
+    axis.plot(range(1, len(row["unrolled"]) + 1), row["unrolled"], color=COLOURS["naive"], label=f"undamped, trained by unrolling {row['unrolled_steps']} iterations")
     axis.axhline(data["far"]["explicit"], color=COLOURS["explicit"], ls="--", label="explicit")
     axis.axvline(row["unrolled_steps"], color=COLOURS["bound"], ls="--", lw=1)
     _steps(axis, len(row["implicit"]))
@@ -198,7 +198,7 @@ def sweep(data: dict) -> Figure:
         axis.set(xlabel="weights (millions)", ylim=(0, None))
         axis.legend()
     axes[0].set(ylabel="test error", title="Depth and width against iterations")
-    axes[1].set(ylabel="kept for the backward pass (MB)", title="Training memory of one flow, 64 x 64")
+    axes[1].set(ylabel="kept for the backward pass (MB)", title=f"Training memory of one flow, {data['n']} x {data['n']}")
     return figure
 
 

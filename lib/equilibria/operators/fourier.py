@@ -29,13 +29,13 @@ __all__ = ["ExplicitFNO", "ImplicitFNO", "SpectralConvolution"]
 class SpectralConvolution(nn.Module):
     """S: (B, width, n * n) -> the same, the Fourier coefficients (k1, k2) times a complex matrix each, all others dropped.
 
-    2 modes^2 width^2 complex weights, kept as [real, imaginary] along the last dimension, standard deviation `gain` / sqrt(2 width) a part at the start.
+    2 modes^2 width^2 complex weights, kept as [real, imaginary] along the last dimension, standard deviation 1 / sqrt(2 width) a part at the start.
     """
 
-    def __init__(self, width: int, modes: int, *, gain: float = 1.0):
+    def __init__(self, width: int, modes: int):
         super().__init__()
         self.width, self.modes = width, modes
-        self.weight = nn.Parameter(gain / math.sqrt(2 * width) * torch.randn(2 * modes * modes, width, 2 * width))
+        self.weight = nn.Parameter(1 / math.sqrt(2 * width) * torch.randn(2 * modes * modes, width, 2 * width))
         self._bases: dict = {}
 
     def _basis(self, n: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -15,9 +15,9 @@ Pseudo-spectral, any even n: products use the wavenumbers below n / 3 alone and 
 frequency n / 2, at which a real field has no derivative, is left out. Computed in float64 whatever comes in; results have the
 input's dtype and device. All lengths, times and forces are in the units of the equation above.
 
-Two regimes of random fields. `unique`: forcing so weak that the steady state is the only one that was ever found; labels are
-solved from the forcing and confirmed from a second start. `published`: the paper's amplitude and way, f made from a random
-w. There a second steady state exists (`another_state` finds it), so forcing -> vorticity is not a function.
+Two regimes of random fields. `unique`: forcing so weak that two unrelated starts find the flow that the forcing was made from; fields for which
+they do not are left out, and labels are solved from the forcing. `published`: the paper's amplitude and way, f made from a random w. There most
+forcings have a second steady state (`another_state` finds it), so forcing -> vorticity is not a function.
 """
 
 from __future__ import annotations
@@ -112,9 +112,9 @@ def _check_vorticity(w: Tensor, name: str = "vorticity") -> Tensor:
     return field
 
 
-def _same_grid(w: Tensor, f: Tensor) -> None:
+def _same_grid(w: Tensor, f: Tensor, name: str = "vorticity") -> None:
     if len(w) != len(f) or w.shape[-1] != f.shape[-1]:
-        raise ValueError(f"vorticity and forcing must have one batch size and one n, got {tuple(w.shape)} and {tuple(f.shape)}")
+        raise ValueError(f"{name} and forcing must have one batch size and one n, got {tuple(w.shape)} and {tuple(f.shape)}")
 
 
 # ------------------------------------------------------------------------------------------------------------ equation
@@ -313,7 +313,7 @@ def steady_state(forcing: Tensor, viscosity: float, *, method: Method | None = N
     G = operator(viscosity)
     if start is not None:
         y0 = _check_vorticity(start, "start")
-        _same_grid(y0, forcing)
+        _same_grid(y0, forcing, "start")
     else:
         y0 = torch.zeros_like(c) if method else _from_rest(c, viscosity)
     solution = solve(G, y0, c, method=method or NewtonKrylov(krylov=_KRYLOV, backtracks=12), max_steps=max_steps, tol=tol, throw=throw)
