@@ -61,7 +61,7 @@ class Recipe:
 
 RECIPES = {
     "quick": Recipe(width=20, modes=8, regime="unique", n=64, coarse=32, train=1500, test=200, batch=16, pool=128, learning_rate=2e-3,
-                    steps={"implicit": (5400, 160), "explicit": (12000, 1800), "unrolled": (1500, 50), "depth": (4000, 600), "width": (5000, 750)}),
+                    steps={"implicit": (5400, 160), "explicit": (12000, 1800), "unrolled": (1500, 50), "depth": (4000, 600), "width": (5000, 100)}),
     "paper": Recipe(width=32, modes=12, regime="published", n=128, coarse=64, train=4500, test=500, batch=16, pool=512, learning_rate=2e-3,
                     steps={"implicit": (60000, 6000), "explicit": (60000, 9000), "unrolled": (4000, 400), "depth": (40000, 6000), "width": (40000, 6000)}),
 }
