@@ -11,7 +11,7 @@ __all__ = ["flows", "two_states", "classical", "errors", "maps", "steepness", "f
 
 def _field(axis, field, limit: float, title: str = "", cmap: str = "RdBu_r", low: float | None = None):
     """x1 runs to the right, x2 upwards."""
-    image = axis.imshow(np.asarray(field).T, origin="lower", cmap=cmap, interpolation="bicubic", vmin=-limit if low is None else low, vmax=limit, extent=(0, 2 * np.pi, 0, 2 * np.pi))
+    image = axis.imshow(np.asarray(field).T, origin="lower", cmap=cmap, vmin=-limit if low is None else low, vmax=limit, extent=(0, 2 * np.pi, 0, 2 * np.pi))
     axis.set_title(title, fontsize="small")
     axis.set(xticks=[], yticks=[])
     axis.grid(False)
