@@ -286,12 +286,12 @@ def _from_rest(c: Tensor, viscosity: float) -> Tensor:
 def _refined(space: _Galerkin, start: Tensor, c: Tensor, viscosity: float, tol: float) -> Solution:
     """The flow (B, n, n) near `start`, by an approximate Newton method: the derivative is that at the start on `space`, the identity beyond."""
     n, G = c.shape[-1], operator(viscosity)
-    factors = torch.linalg.lu_factor(torch.stack([space.equation(x)[1] for x in space.down(start)]))
+    inverse = torch.stack([torch.linalg.inv(space.equation(x)[1]) for x in space.down(start)])  # one by one: batched LU fails with several threads (torch 2.14)
 
     def H(w: Tensor, c: Tensor) -> Tensor:
         g = G(w, c)
         r = space.down(g - w)  # the derivative of w - G(w) is that of the equation over damping
-        return g + space.up(torch.linalg.lu_solve(*factors, (space.damping * r)[..., None])[..., 0] - r, n).to(c)
+        return g + space.up((inverse @ (space.damping * r)[..., None])[..., 0] - r, n).to(c)
 
     return solve(H, start, c, method=Anderson(history=30, damping=0.5), max_steps=100, tol=tol, throw=False)
 
