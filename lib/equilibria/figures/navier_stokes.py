@@ -142,7 +142,7 @@ def steepness(data: dict) -> Figure:
     axes[1].axhline(row["explicit_error"], color=COLOURS["explicit"], ls="--", label="explicit")
     for axis in axes:
         _steps(axis, len(row["lipschitz"]))
-    axes[0].set(ylabel="Lipschitz constant", yscale="log", title="y_t becomes as steep as the physics, and no steeper")
+    axes[0].set(ylabel="Lipschitz constant", yscale="log", title="y_t becomes about as steep as the physics")
     low, high = axes[0].get_ylim()
     axes[0].set_ylim(low / 4, high)  # room for the legend
     axes[0].legend(fontsize="x-small", loc="lower right")
@@ -162,6 +162,7 @@ def far_beyond(data: dict) -> Figure:
     axis.plot(range(1, len(row["unrolled"]) + 1), row["unrolled"], color=COLOURS["naive"], label=f"undamped, trained by unrolling {row['unrolled_steps']} iterations")
     axis.axhline(data["far"]["explicit"], color=COLOURS["explicit"], ls="--", label="explicit")
     axis.axvline(row["unrolled_steps"], color=COLOURS["bound"], ls="--", lw=1)
+    axis.text(row["unrolled_steps"], 0.02, " unrolled depth", transform=axis.get_xaxis_transform(), fontsize=8, color="#555555")
     _steps(axis, len(row["implicit"]))
     axis.set(ylabel="relative L2 error", ylim=(0, 1.1), title="An equilibrium stays; broken on purpose, it does not")
     axis.legend(loc="upper right")
@@ -248,6 +249,9 @@ def transfer(data: dict) -> Figure:
         row = data[key]
         for kind in ("explicit", "implicit"):
             axis.plot(row["values"], row[kind], marker="o", color=COLOURS[kind], label=kind)
+        for value, error, solved in zip(row["values"], row["implicit"], row["solved"]):
+            if solved < 1:  # an answer that is no equilibrium
+                axis.annotate(f"{solved:.0%} solved", (value, error), textcoords="offset points", xytext=(8, 2), fontsize=8, color=COLOURS["implicit"])
         axis.set(ylabel="relative L2 error", ylim=(0, None))
         axis.set_xticks(row["values"], [f"{v:g}" for v in row["values"]])
         axis.axvline(row["trained"], color=COLOURS["bound"], ls="--", lw=1)
