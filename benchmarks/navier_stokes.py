@@ -222,7 +222,7 @@ def measure(model: ImplicitFNO, x: torch.Tensor, truth: torch.Tensor, options: a
     held = residual(model, pool[f"z{n}"], model.encode(inputs))
     rows["pool visit"] = {"residual": held, "evaluations": sum(experiment._FREE) / 2, "graded": experiment._GRADED, "gradient_error": None}
     for name, (_, loss) in losses.items():
-        rows[name]["saved_mib"] = experiment.saved_bytes(loss or (lambda: visit(0))) / 2**20
+        rows[name]["saved_mib"] = training.saved_bytes(loss or (lambda: visit(0))) / 2**20
         rows[name]["seconds"] = statistics.median(seconds[name][1:])  # the first warms up
         rows[name]["times_faster"] = statistics.median(seconds["published, plain"][1:]) / rows[name]["seconds"]
         print("{name:27s} {seconds:6.3f} s, {evaluations:4.3g} + {graded:2d} evaluations, residual {residual:.1e}, gradient off by {off}, {saved_mib:6.1f} MiB kept: "

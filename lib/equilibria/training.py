@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from equilibria import checkpoints
 
-__all__ = ["Settings", "Outcome", "TrainingDiverged", "train", "minibatch"]
+__all__ = ["Settings", "Outcome", "TrainingDiverged", "train", "minibatch", "saved_bytes"]
 
 
 class TrainingDiverged(RuntimeError):
@@ -242,3 +242,19 @@ def train(model: nn.Module, loss: Callable[[nn.Module, int, torch.Generator], Te
                                    "metrics": counters["metrics"]})
     path.unlink(missing_ok=True)
     return Outcome(True, settings.steps, seconds, counters["metrics"])
+
+
+def saved_bytes(compute: Callable[[], Tensor], model: nn.Module | None = None) -> int:
+    """Bytes that autograd keeps for the backward pass of compute() -> scalar, each storage once, but for the weights of `model`: the
+    training memory of a step. Independent of the allocator, so the same on every run."""
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()} if model else set()
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.untyped_storage().data_ptr() not in weights:
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()  # held, so that no address is used twice
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        compute()
+    return sum(storage.nbytes() for storage in kept.values())

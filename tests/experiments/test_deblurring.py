@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import equilibria as eq
-from equilibria import __main__, checkpoints
+from equilibria import __main__, checkpoints, training
 from equilibria.experiments import deblurring as experiment
 from equilibria.operators.deblurring import ImplicitHQS, ImplicitPGD
 from equilibria.problems import images
@@ -93,7 +93,7 @@ def test_solved_says_where_it_did_not_get_there(blur):
 def test_memory_is_flat_for_the_implicit_adjoint_and_grows_when_unrolled(blur):
     torch.manual_seed(0)
     model, x = ImplicitHQS(experiment.Denoiser((8, 8, 8, 8), 1), blur), scene().float()
-    step = lambda steps, adjoint: experiment.saved_bytes(
+    step = lambda steps, adjoint: training.saved_bytes(
         lambda: eq.equilibrium(model, x, x, method=eq.Picard(), max_steps=steps, adjoint=adjoint).y.square().mean())
     implicit = eq.Implicit(max_steps=2, tol=None)
     assert step(100, implicit) == step(10, implicit)

@@ -372,7 +372,7 @@ def test_shipped_senses_answer_new_questions():
 def test_records_are_of_the_shipped_weights():
     for name in language.names("paper")[:-1]:
         shipped = {seed: language.load(name, seed=seed)[1]["sha256"] for seed in language.seeds(name)
-                   if language._stem(name, "paper", seed).with_suffix(".safetensors").exists()}
+                   if language._KEPT.stem(name, seed=seed).with_suffix(".safetensors").exists()}
         recorded = {row["seed"]: row["sha256"] for row in language.reports(name)}
         assert recorded and shipped.items() <= recorded.items()
         assert all(row["metrics"] and row["parameters"] == sum(p.numel() for p in language.new(name).parameters()) for row in language.reports(name))

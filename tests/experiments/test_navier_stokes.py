@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import equilibria as eq
-from equilibria import __main__
+from equilibria import __main__, training
 from equilibria.experiments import navier_stokes as experiment
 from equilibria.operators.fourier import ImplicitFNO
 from equilibria.problems import navier_stokes as ns
@@ -85,7 +85,7 @@ def test_memory_is_flat_for_the_implicit_adjoint_and_grows_when_unrolled():
     torch.manual_seed(0)
     model, x = ImplicitFNO(width=4, modes=3), torch.randn(2, 2, 16, 16)
     q = model.encode(x).detach()
-    step = lambda steps, adjoint: experiment.saved_bytes(
+    step = lambda steps, adjoint: training.saved_bytes(
         lambda: eq.equilibrium(model, model.start(q), q, method=eq.Picard(), max_steps=steps, adjoint=adjoint).y.square().mean())
     assert step(50, eq.Phantom()) == step(5, eq.Phantom())
     assert step(20, eq.Unrolled()) > 1.8 * step(10, eq.Unrolled()) > 3 * step(10, eq.Phantom())

@@ -17,15 +17,13 @@ that lives in the pool too. PGD needs more of all that than HQS: where the blur 
 
 from __future__ import annotations
 
-import json
-import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from equilibria import checkpoints, training
+from equilibria.experiments import Kept, rounded
 from equilibria.fixed_point import Anderson, Method, Picard, Solution, solve, trajectory
 from equilibria.implicit import Implicit, equilibrium
 from equilibria.operators.deblurring import Denoiser, Explicit, ImplicitHQS, ImplicitPGD, Unfolded
@@ -110,21 +108,8 @@ def new(name: str, *, profile: str = "quick", seed: int = 0) -> nn.Module:
     return ImplicitHQS(denoiser, blur) if kind == "hqs" else ImplicitPGD(denoiser, blur)
 
 
-def _stem(name: str, profile: str, seed: int) -> Path:
-    folder = data_folder() / "checkpoints" / "deblurring"
-    return (folder if profile == "quick" else folder / profile) / f"{name}-seed{seed}"
-
-
-def load(name: str, *, seed: int = 0, profile: str = "quick") -> tuple[nn.Module, dict]:
-    """(model, card) of a finished training. Raises CheckpointError when it is missing, damaged or another model's."""
-    model = new(name, profile=profile)
-    card = checkpoints.load(_stem(name, profile, seed), model)
-    return model.eval(), card
-
-
-def seeds(name: str, *, profile: str = "quick") -> list[int]:
-    """The seeds whose finished training is at hand."""
-    return sorted(int(card.stem.rpartition("seed")[2]) for card in _stem(name, profile, 0).parent.glob(f"{name}-seed*.json"))
+_KEPT = Kept("deblurring", "quick", lambda name, profile: new(name, profile=profile))
+load, seeds, reports = _KEPT.load, _KEPT.seeds, _KEPT.reports
 
 
 # ------------------------------------------------------------------------------------------------------------ training
@@ -143,11 +128,11 @@ def _fetch_denoiser(profile: str, seed: int) -> None:
         published = DRUNet(pretrained="download").state_dict()
     except OSError as error:  # no network, no space: requests' and deepinv's own exceptions are of this kind
         raise DataError(f"the published weights of DRUNet cannot be fetched ({error}): run the same command once where there is a network, "
-                        f"and copy {_stem('denoiser', profile, seed).parent}") from error
+                        f"and copy {_KEPT.stem('denoiser', seed=seed, profile=profile).parent}") from error
     model = new("denoiser", profile=profile)
     model.unet.load_state_dict(published)
-    checkpoints.save(_stem("denoiser", profile, seed), model, {"name": "denoiser", "profile": profile, "source": "deepinv, DRUNet(pretrained='download')"})
-    print(f"denoiser: the published weights, kept in {_stem('denoiser', profile, seed).parent}")
+    checkpoints.save(_KEPT.stem("denoiser", seed=seed, profile=profile), model, {"name": "denoiser", "profile": profile, "source": "deepinv, DRUNet(pretrained='download')"})
+    print(f"denoiser: the published weights, kept in {_KEPT.stem('denoiser', seed=seed, profile=profile).parent}")
 
 
 def _pool(recipe: Recipe, device: str) -> dict[str, Tensor]:
@@ -215,7 +200,8 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
     Writes `data/checkpoints/deblurring/NAME-seedN`. Raises DataError where the data set or published weights are not there."""
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if name == "evaluation":
-        return _evaluate_all(profile, minutes, device)
+        return _KEPT.record(("explicit", "pgd", "hqs", *(f"unfolded-{depth}" for depth in DEPTHS[profile])), evaluate, profile=profile, minutes=minutes,
+                            device=device, told=lambda found: f"{sum(found['psnr']) / len(found['psnr']):.2f} dB on {len(found['psnr'])} test crops")
     recipe = RECIPES[profile]
     if name == "denoiser" and not recipe.residual:  # the published form of H, which does not learn from new weights
         return _fetch_denoiser(profile, seed)
@@ -261,11 +247,7 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
             curve = psnr_along_t(model, truth, x, steps=100, start=x).mean(1)
             return {f"psnr_{t}": curve[t - 1].item() for t in (10, 30, 100)}
 
-    outcome = training.train(model, loss, settings=settings, stem=_stem(name, profile, seed), minutes=minutes, validate=validate, memory=pool,
-                             state_folder=data_folder() / "trainings" / "deblurring" / profile, card={"name": name, "profile": profile, "device": device})
-    state = f"finished, {outcome.metrics}" if outcome.finished else "stopped at the time limit; the same command continues"
-    print(f"{name} seed {seed}: step {outcome.step}, {outcome.seconds:.0f} s, {state}")
-    return outcome
+    return _KEPT.train(name, model, loss, settings=settings, profile=profile, device=device, minutes=minutes, validate=validate, memory=pool)
 
 
 # ----------------------------------------------------------------------------------------------------------- measuring
@@ -328,20 +310,6 @@ def lipschitz_along_t(model: ImplicitPGD | ImplicitHQS, truth: Tensor, x: Tensor
     return torch.stack(ratios), torch.stack(quality)
 
 
-def saved_bytes(compute) -> int:
-    """Bytes that autograd keeps for the backward pass of compute() -> scalar, each storage once: the training memory of a
-    step beyond the weights. Independent of the allocator, so the same on every run."""
-    kept: dict[int, torch.UntypedStorage] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()  # held, so that no address is used twice
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        compute()
-    return sum(storage.nbytes() for storage in kept.values())
-
-
 def test_set(profile: str = "quick") -> tuple[Tensor, Tensor]:
     """(truth, x): one 128 x 128 crop of each of BSDS500's 200 test photographs, the same for every model and seed."""
     truth = images.crops(images.bsds500("test"), size=TEST_SIZE, seed=1)
@@ -369,32 +337,7 @@ def evaluate(name: str, *, seed: int, profile: str = "quick", count: int | None 
         for i in range(0, min(len(x), LATE_COUNT), 8):
             part = slice(i, min(i + 8, LATE_COUNT))
             *_, last = trajectory(model, y[part].to(device), x[part].to(device), LATE_STEPS - TEST_STEPS)
-            late += images.psnr(last.cpu(), truth[part]).tolist()
+            late += rounded(images.psnr(last.cpu(), truth[part]))
     return {"name": name, "seed": seed, "profile": profile, "blurred": images.psnr(x, truth).mean().item(), "sha256": card["sha256"], "parameters": card["parameters"],
-            "train_seconds": card["seconds"], "psnr": images.psnr(y, truth).tolist(), "ssim": images.ssim(y, truth).tolist()} | (
+            "train_seconds": card["seconds"], "psnr": rounded(images.psnr(y, truth)), "ssim": rounded(images.ssim(y, truth))} | (
             {"steps": steps, "success": success, "late": late} if steps else {})
-
-
-def reports(name: str, *, profile: str = "quick") -> list[dict]:
-    """The recorded `evaluate` of every seed of a model, whether its weights are at hand or not."""
-    folder = _stem(name, profile, 0).parent / "test"
-    return [json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}-seed*.json"))]
-
-
-def _evaluate_all(profile: str, minutes: float | None, device: str) -> None:
-    """Record `evaluate` for every finished model whose record is missing or of other weights."""
-    begun = time.monotonic()
-    for name in ("explicit", "pgd", "hqs", *(f"unfolded-{depth}" for depth in DEPTHS[profile])):
-        for seed in seeds(name, profile=profile):
-            path = _stem(name, profile, 0).parent / "test" / f"{name}-seed{seed}.json"
-            if path.exists() and json.loads(path.read_text())["sha256"] == checkpoints.read_card(_stem(name, profile, seed))["sha256"]:
-                continue
-            if minutes is not None and time.monotonic() - begun > 60 * minutes:
-                print("stopped at the time limit; the same command continues")
-                return
-            found = evaluate(name, seed=seed, profile=profile, device=device)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(".partial")
-            partial.write_text(json.dumps({key: [round(v, 5) for v in value] if key in ("psnr", "ssim", "late") else value for key, value in found.items()}) + "\n")
-            partial.replace(path)
-            print(f"{name} seed {seed}: {sum(found['psnr']) / len(found['psnr']):.2f} dB on {len(found['psnr'])} test crops", flush=True)

@@ -17,24 +17,21 @@ grade the next 8: what was found has to stay. Senses: a lognormal-Poisson number
 
 from __future__ import annotations
 
-import json
 import math
-import time
 from collections.abc import Iterator, Sequence
 from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from equilibria import checkpoints, lipschitz, training
+from equilibria import lipschitz, training
+from equilibria.experiments import Kept, rounded
 from equilibria.fixed_point import trajectory
-from equilibria.operators.looped_transformer import HUGINN, LoopedTransformer, Settings, load_huginn, load_tokenizer
+from equilibria.operators.looped_transformer import LoopedTransformer, Settings, load_huginn, load_tokenizer
 from equilibria.problems import word_senses
 from equilibria.problems.reasoning import IGNORED, Questions, running_sums
 from equilibria.problems.word_senses import Prompt, Vocabulary
-from equilibria.project import data_folder
 
 __all__ = ["LENGTHS", "LONGEST", "MEAN_DEPTH", "TIMES", "names", "seeds", "new", "load", "train", "questions", "senses", "accuracy_along_t", "lasting", "loops_to",
            "flips_along_t", "answers", "answer_scores", "pair_scores", "steepness", "contraction", "exits", "sense_exits", "paths", "ask",
@@ -57,12 +54,6 @@ _VALIDATED = 64  # held-out questions that a training of senses is validated on
 def names(profile: str) -> list[str]:
     """What can be trained, the same in every profile; `evaluation`, last, records what the finished models do."""
     return ["parity", "parity-once", "parity-stack", "sums", "senses", "senses-once", "senses-stack", "evaluation"]
-
-
-def seeds(name: str, *, profile: str = "paper") -> list[int]:
-    """The seeds whose finished training is at hand."""
-    cards = _stem(name, profile, 0).parent.glob(f"{name}-seed*.json")
-    return sorted(int(card.stem.rpartition("seed")[2]) for card in cards)
 
 
 def questions(task: str, count: int, length: int, *, generator: torch.Generator | int) -> Questions:
@@ -89,16 +80,8 @@ def new(name: str, *, seed: int = 0) -> LoopedTransformer:
     return LoopedTransformer(Settings(vocabulary=len(senses()[1]), width=128, heads=4, hidden=320, prelude=0, core=core, coda=0, context=128))
 
 
-def _stem(name: str, profile: str, seed: int) -> Path:
-    folder = data_folder() / "checkpoints" / "language"
-    return (folder if profile == "paper" else folder / profile) / f"{name}-seed{seed}"
-
-
-def load(name: str, *, seed: int, profile: str = "paper") -> tuple[LoopedTransformer, dict]:
-    """(model, card) of a finished training. Raises CheckpointError when it is missing, damaged or another model's."""
-    model = new(name)
-    card = checkpoints.load(_stem(name, profile, seed), model)
-    return model.eval(), card
+_KEPT = Kept("language", "paper", lambda name, profile: new(name))
+load, seeds = _KEPT.load, _KEPT.seeds
 
 
 def _looped(model: LoopedTransformer, x: Tensor, z: Tensor, free: int, graded: int) -> Tensor:
@@ -200,17 +183,12 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
     task, _, kind = name.partition("-")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if name == "evaluation":
-        return _evaluate_all(profile, minutes, device)
+        return _KEPT.record(names(profile)[:-1], _packed, profile=profile, minutes=minutes, device=device)
     steps = _STEPS[profile][task]
     settings = training.Settings(steps=steps, learning_rate=1e-3, weight_decay=0.01, clip=1.0, warmup=20, ema=0.99, seed=seed,
                                  schedule="cosine" if task == "senses" else "linear", save_every=10 if profile == "quick" else 50)
     loss, memory, validate = _reasoning(task, kind, steps, device) if task in _TASKS else _senses(kind, seed, device)
-    outcome = training.train(new(name, seed=seed).to(device), loss, settings=settings, stem=_stem(name, profile, seed), minutes=minutes, memory=memory,
-                             validate=validate, state_folder=data_folder() / "trainings" / "language" / profile,
-                             card={"name": name, "profile": profile, "device": device})
-    state = f"finished, {outcome.metrics}" if outcome.finished else "stopped at the time limit; the same command continues"
-    print(f"{name} seed {seed}: step {outcome.step}, {outcome.seconds:.0f} s, {state}")
-    return outcome
+    return _KEPT.train(name, new(name, seed=seed), loss, settings=settings, profile=profile, device=device, minutes=minutes, memory=memory, validate=validate)
 
 
 # ------------------------------------------------------------------------------------------------- measuring: reasoning
@@ -456,6 +434,7 @@ def evaluate(name: str, *, seed: int, profile: str = "paper", count: int | None 
         for n in LENGTHS:
             times = [1] if kind else [*range(1, 2 * n + 1), 4 * n, 8 * n]
             right = accuracy_along_t(model, task, n, times, count=count)
+            right = {key: rounded(values) for key, values in right.items()}
             rows.append({"length": n, "t": times, **right, "loops": lasting(times, right["last"])})
         return found | {"questions": count, "along_t": rows}
     rows = []
@@ -465,12 +444,22 @@ def evaluate(name: str, *, seed: int, profile: str = "paper", count: int | None 
     return found | {"answers": rows}
 
 
+def _packed(name: str, **where) -> dict:
+    """`evaluate` as a file holds it: each text once."""
+    found = evaluate(name, **where)
+    if "answers" in found:
+        found["texts"] = sorted({text for row in found["answers"] for text in row["texts"]})
+        place = {text: i for i, text in enumerate(found["texts"])}
+        for row in found["answers"]:
+            row["texts"] = [place[text] for text in row["texts"]]
+    return found
+
+
 def reports(name: str, *, profile: str = "paper") -> list[dict]:
     """The recorded `evaluate` of every seed of a model, whether its weights are at hand or not."""
-    folder = _stem(name, profile, 0).parent / "test"
-    rows = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}-seed*.json"))]
+    rows = _KEPT.reports(name, profile=profile)
     for row in rows:
-        for answered in row.get("answers", []):  # a file holds each text once
+        for answered in row.get("answers", []):
             answered["texts"] = [row["texts"][i] for i in answered["texts"]]
         row.pop("texts", None)
     return rows
@@ -512,29 +501,3 @@ def scores_along_t(rows: Sequence[dict]) -> tuple[dict, dict]:
             for name in ("ratio", "spread", "distance", "same"):
                 by_pair[name].append([score[name] for score in scores])
     return found, by_pair
-
-
-def _evaluate_all(profile: str, minutes: float | None, device: str) -> None:
-    """Record `evaluate` for every finished model whose record is missing or of other weights."""
-    begun = time.monotonic()
-    for name in names(profile)[:-1]:
-        for seed in seeds(name, profile=profile):
-            path = _stem(name, profile, 0).parent / "test" / f"{name}-seed{seed}.json"
-            if path.exists() and json.loads(path.read_text())["sha256"] == checkpoints.read_card(_stem(name, profile, seed))["sha256"]:
-                continue
-            if minutes is not None and time.monotonic() - begun > 60 * minutes:
-                print("stopped at the time limit; the same command continues")
-                return
-            found = evaluate(name, seed=seed, profile=profile, device=device)
-            for row in found.get("along_t", []):
-                row |= {key: [round(value, 5) for value in row[key]] for key in ("last", "all")}
-            if "answers" in found:
-                found["texts"] = sorted({text for row in found["answers"] for text in row["texts"]})
-                place = {text: i for i, text in enumerate(found["texts"])}
-                for row in found["answers"]:
-                    row["texts"] = [place[text] for text in row["texts"]]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(".partial")
-            partial.write_text(json.dumps(found) + "\n")
-            partial.replace(path)
-            print(f"{name} seed {seed}: recorded", flush=True)

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from equilibria import checkpoints, fixed_point, training
+from equilibria import fixed_point, training
+from equilibria.experiments import Kept
 from equilibria.operators.lp_graph import ExplicitGNN, Graph, ImplicitGNN, graph
 from equilibria.problems import linear_programs
 from equilibria.problems.linear_programs import LinearPrograms
@@ -41,12 +41,6 @@ def names(profile: str) -> list[str]:
     return [f"{kind}-{width}" for kind in ("explicit", "implicit") for width in WIDTHS] + ["unrolled-8"]
 
 
-def seeds(name: str, *, profile: str = "paper") -> list[int]:
-    """The seeds whose finished training is at hand."""
-    cards = _stem(name, profile, 0).parent.glob(f"{name}-seed*.json")
-    return sorted(int(card.stem.rpartition("seed")[2]) for card in cards)
-
-
 def data(profile: str, *, progress: bool = True) -> tuple[LinearPrograms, LinearPrograms]:
     """(training, test) programs of a profile, generated once and kept under `data/linear_programs`."""
     folder = data_folder() / "linear_programs"
@@ -66,16 +60,8 @@ def new(name: str, *, seed: int = 0) -> ExplicitGNN | ImplicitGNN:
     return (ExplicitGNN if kind == "explicit" else ImplicitGNN)(int(width))
 
 
-def _stem(name: str, profile: str, seed: int) -> Path:
-    folder = data_folder() / "checkpoints" / "linear_programs"
-    return (folder if profile == "paper" else folder / profile) / f"{name}-seed{seed}"
-
-
-def load(name: str, *, seed: int, profile: str = "paper") -> tuple[ExplicitGNN | ImplicitGNN, dict]:
-    """(model, card) of a finished training. Raises CheckpointError when it is missing, damaged or another model's."""
-    model = new(name)
-    card = checkpoints.load(_stem(name, profile, seed), model)
-    return model.eval(), card
+_KEPT = Kept("linear_programs", "paper", lambda name, profile: new(name))
+load, seeds = _KEPT.load, _KEPT.seeds
 
 
 def implicit_loss(model: ImplicitGNN, x: Graph, label: Tensor, generator: torch.Generator) -> Tensor:
@@ -123,12 +109,8 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
         return {f"{part}_error": along_t(model, p, steps=64, device=device)["mean"][-1]
                 for part, p in (("train", programs), ("test", test))}
 
-    outcome = training.train(model, loss, settings=settings, stem=_stem(name, profile, seed), minutes=minutes, validate=validate,
-                             state_folder=data_folder() / "trainings" / "linear_programs" / profile,
-                             card={"name": name, "profile": profile, "device": device, "programs": list(_SIZES[profile])})
-    state = f"finished, {outcome.metrics}" if outcome.finished else "stopped at the time limit; the same command continues"
-    print(f"{name} seed {seed}: step {outcome.step}, {outcome.seconds:.0f} s, {state}")
-    return outcome
+    return _KEPT.train(name, model, loss, settings=settings, profile=profile, device=device, minutes=minutes, validate=validate,
+                       card={"programs": list(_SIZES[profile])})
 
 
 # ------------------------------------------------------------------------------------------------------------ measuring

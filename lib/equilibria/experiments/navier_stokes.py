@@ -15,23 +15,20 @@ shifts would teach nothing, since all models commute with them.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from equilibria import checkpoints, training
+from equilibria import training
+from equilibria.experiments import Kept, rounded
 from equilibria.fixed_point import Anderson, Method, Solution, solve, trajectory
 from equilibria.operators.fourier import ExplicitFNO, ImplicitFNO
 from equilibria.problems import navier_stokes
 from equilibria.problems.navier_stokes import Flows
-from equilibria.project import data_folder
 
 TEST_STEPS = 50  # evaluations of G at most behind a test answer (the paper's)
 ALONG = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 50, 100, 200)  # iterations t of Picard at which the test error is recorded,
@@ -95,21 +92,8 @@ def new(name: str, *, profile: str = "quick", seed: int = 0) -> ExplicitFNO | Im
     return ExplicitFNO(width=int(size) if kind == "width" else recipe.width, depth=int(size) if kind == "depth" else 1, **settings)
 
 
-def _stem(name: str, profile: str, seed: int) -> Path:
-    folder = data_folder() / "checkpoints" / "navier_stokes"
-    return (folder if profile == "quick" else folder / profile) / f"{name}-seed{seed}"
-
-
-def load(name: str, *, seed: int = 0, profile: str = "quick") -> tuple[ExplicitFNO | ImplicitFNO, dict]:
-    """(model, card) of a finished training. Raises CheckpointError when it is missing, damaged or another model's."""
-    model = new(name, profile=profile)
-    card = checkpoints.load(_stem(name, profile, seed), model)
-    return model.eval(), card
-
-
-def seeds(name: str, *, profile: str = "quick") -> list[int]:
-    """The seeds whose finished training is at hand."""
-    return sorted(int(card.stem.rpartition("seed")[2]) for card in _stem(name, profile, 0).parent.glob(f"{name}-seed*.json"))
+_KEPT = Kept("navier_stokes", "quick", lambda name, profile: new(name, profile=profile))
+load, seeds, reports = _KEPT.load, _KEPT.seeds, _KEPT.reports
 
 
 def test_set(name: str = "implicit", *, profile: str = "quick", count: int | None = None, progress: bool = True) -> Flows:
@@ -185,7 +169,8 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
     The flows are made first, once for all models."""
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if name == "evaluation":
-        return _evaluate_all(profile, minutes, device)
+        return _KEPT.record(names(profile)[:-1], evaluate, profile=profile, minutes=minutes, device=device, told=lambda found:
+                            f"relative error {sum(found['errors']) / len(found['errors']):.4f} on {len(found['errors'])} test flows")
     recipe, kind = RECIPES[profile], name.partition("-")[0]
     flows = navier_stokes.data(_regime(name, profile), recipe.train + recipe.batch, n=recipe.n, seed=_SEED_OF_TRAINING)
     grids = {n: (navier_stokes.resample(flows.forcing, n).float().to(device), navier_stokes.resample(flows.vorticity, n).float().to(device))
@@ -218,11 +203,7 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
         curve = errors_along_t(model, x, y, steps=100).mean(1)
         return {f"error_{t}": curve[t - 1].item() for t in (3, 10, 30, 100)}
 
-    outcome = training.train(model, loss, settings=settings, stem=_stem(name, profile, seed), minutes=minutes, validate=validate, memory=pool,
-                             state_folder=data_folder() / "trainings" / "navier_stokes" / profile, card={"name": name, "profile": profile, "device": device})
-    state = f"finished, {outcome.metrics}" if outcome.finished else "stopped at the time limit; the same command continues"
-    print(f"{name} seed {seed}: step {outcome.step}, {outcome.seconds:.0f} s, {state}")
-    return outcome
+    return _KEPT.train(name, model, loss, settings=settings, profile=profile, device=device, minutes=minutes, validate=validate, memory=pool)
 
 
 # ----------------------------------------------------------------------------------------------------------- measuring
@@ -283,28 +264,13 @@ def lipschitz_along_t(model: ImplicitFNO, vorticity: Tensor, forcing: Tensor, *,
     return torch.stack(ratios), torch.stack(errors)
 
 
-def saved_bytes(compute, model: torch.nn.Module | None = None) -> int:
-    """Bytes that autograd keeps for the backward pass of compute() -> scalar, each storage once, but for the weights of `model`."""
-    weights = {p.untyped_storage().data_ptr() for p in model.parameters()} if model else set()
-    kept: dict[int, torch.UntypedStorage] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        if tensor.untyped_storage().data_ptr() not in weights:
-            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()  # held, so that no address is used twice
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        compute()
-    return sum(storage.nbytes() for storage in kept.values())
-
-
 def training_bytes(model: ExplicitFNO | ImplicitFNO, x: Tensor, y: Tensor, *, free: int = _FREE[1]) -> int:
     """What a training step on the flows x, y keeps for its backward pass beyond the weights, in bytes; an implicit one after `free` iterations."""
     if isinstance(model, ExplicitFNO):
-        return saved_bytes(lambda: relative_error(model(x), y).mean(), model)
+        return training.saved_bytes(lambda: relative_error(model(x), y).mean(), model)
     pool = _pool(replace(RECIPES["quick"], width=model.width, pool=len(x)), y.shape[-1], str(x.device))
     slots, generator = torch.arange(len(x)), torch.Generator().manual_seed(0)
-    return saved_bytes(lambda: pool_loss(model, pool, x, y, slots, generator, free=(free, free)), model)
+    return training.saved_bytes(lambda: pool_loss(model, pool, x, y, slots, generator, free=(free, free)), model)
 
 
 @torch.no_grad()
@@ -318,38 +284,13 @@ def evaluate(name: str, *, seed: int, profile: str = "quick", count: int | None 
     errors, steps, success, along = [], [], [], []
     for x, y in zip(flows.forcing.float().to(device).split(20), flows.vorticity.float().to(device).split(20)):
         if isinstance(model, ExplicitFNO):
-            errors += relative_error(model(x), y).tolist()
+            errors += rounded(relative_error(model(x), y), 6)
             continue
         solution = solved(model, x)
-        errors += relative_error(model.decode(solution.y), y).tolist()
+        errors += rounded(relative_error(model.decode(solution.y), y), 6)
         steps += solution.steps.tolist()
         success += solution.success.tolist()
         if 20 * len(along) < ALONG_FLOWS:
             along.append(errors_along_t(model, x, y, steps=ALONG[-1])[[t - 1 for t in ALONG]])
     return {"name": name, "seed": seed, "profile": profile, "sha256": card["sha256"], "parameters": card["parameters"], "train_seconds": card["seconds"],
-            "errors": errors} | ({"steps": steps, "success": success, "along": torch.cat(along, 1).mean(1).nan_to_num(1e9, 1e9).tolist()} if along else {})
-
-
-def reports(name: str, *, profile: str = "quick") -> list[dict]:
-    """The recorded `evaluate` of every seed of a model, whether its weights are at hand or not."""
-    folder = _stem(name, profile, 0).parent / "test"
-    return [json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}-seed*.json"))]
-
-
-def _evaluate_all(profile: str, minutes: float | None, device: str) -> None:
-    """Record `evaluate` for every finished model whose record is missing or of other weights."""
-    begun = time.monotonic()
-    for name in names(profile)[:-1]:
-        for seed in seeds(name, profile=profile):
-            path = _stem(name, profile, 0).parent / "test" / f"{name}-seed{seed}.json"
-            if path.exists() and json.loads(path.read_text())["sha256"] == checkpoints.read_card(_stem(name, profile, seed))["sha256"]:
-                continue
-            if minutes is not None and time.monotonic() - begun > 60 * minutes:
-                print("stopped at the time limit; the same command continues")
-                return
-            found = evaluate(name, seed=seed, profile=profile, device=device)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(".partial")
-            partial.write_text(json.dumps({key: [round(v, 6) for v in value] if key in ("errors", "along") else value for key, value in found.items()}) + "\n")
-            partial.replace(path)
-            print(f"{name} seed {seed}: relative error {sum(found['errors']) / len(found['errors']):.4f} on {len(found['errors'])} test flows", flush=True)
+            "errors": errors} | ({"steps": steps, "success": success, "along": rounded(torch.cat(along, 1).mean(1).nan_to_num(1e9, 1e9), 6)} if along else {})

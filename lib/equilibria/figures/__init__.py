@@ -4,6 +4,8 @@ Each drawing function lives in the module of its case (``figures.one_over_x``, `
 from the results file and returns a matplotlib figure; it computes nothing. Colours mean the same in every figure.
 """
 
+import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib
@@ -12,7 +14,7 @@ import seaborn
 
 from equilibria.results import Run
 
-__all__ = ["COLOURS", "SEQUENCE", "save", "style"]
+__all__ = ["COLOURS", "SEQUENCE", "iterations", "save", "style"]
 
 # The colour-blind safe palette of Okabe and Ito, as seaborn carries it.
 SEQUENCE = seaborn.color_palette("colorblind").as_hex()
@@ -33,6 +35,14 @@ def style() -> None:
         "axes.spines.top": False, "axes.grid": True, "grid.alpha": 0.3, "axes.titlesize": "medium", "legend.frameon": False,
         "legend.fontsize": "small", "axes.prop_cycle": matplotlib.cycler(color=SEQUENCE),
     })
+
+
+def iterations(axis, ticks: Iterable[int], *, last: float = math.inf, label: str = "iteration t") -> None:
+    """A logarithmic x axis of iterations with these ticks, up to `last`, and no others."""
+    ticks = [t for t in ticks if t <= last]
+    axis.set(xscale="log", xlabel=label)
+    axis.set_xticks(ticks, [str(t) for t in ticks])
+    axis.minorticks_off()
 
 
 def save(run: Run, figure: matplotlib.figure.Figure, name: str, *, source: str = "results") -> Path:

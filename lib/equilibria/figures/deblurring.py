@@ -6,11 +6,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from equilibria.figures import COLOURS, SEQUENCE
+from equilibria.figures import COLOURS, SEQUENCE, iterations
 from equilibria.problems.images import from_png
 
 __all__ = ["measurements", "quality", "restorations", "details", "steepness", "far_beyond", "regularity", "depth", "solvers", "robustness", "own_photo"]
 
+_TICKS = (1, 2, 4, 8, 16, 32, 64, 128, 300)
 NAMES = {"explicit": "explicit", "pgd": "implicit PGD", "hqs": "implicit HQS"}
 MODELS = {"explicit": COLOURS["explicit"], "pgd": SEQUENCE[4], "hqs": COLOURS["implicit"]}
 
@@ -19,13 +20,6 @@ def _picture(axis, pixels, title="", size="small") -> None:
     axis.imshow(from_png(pixels) if isinstance(pixels, str) else pixels, interpolation="nearest")
     axis.set_title(title, fontsize=size)
     axis.set_axis_off()
-
-
-def _steps(axis, last: int) -> None:
-    axis.set(xscale="log", xlabel="iteration t")
-    ticks = [t for t in (1, 2, 4, 8, 16, 32, 64, 128, 300) if t <= last]
-    axis.set_xticks(ticks, [str(t) for t in ticks])
-    axis.minorticks_off()
 
 
 def measurements(data: dict) -> Figure:
@@ -107,7 +101,7 @@ def steepness(data: dict) -> Figure:
         axes[1].plot(t, mean, color=MODELS[name], lw=2, label=NAMES[name])
         axes[1].fill_between(t, mean - std, mean + std, color=MODELS[name], alpha=0.15, lw=0)
     for axis in axes:
-        _steps(axis, len(row["lipschitz"]))
+        iterations(axis, _TICKS, last=len(row["lipschitz"]))
     axes[0].set(ylabel="Lipschitz constant", ylim=(0, None), title="y_t becomes steeper, then settles")
     axes[1].set(ylabel="PSNR (dB)", title="while the answer becomes right (band: one std)")
     axes[0].legend(loc="upper left", fontsize="x-small")
@@ -124,7 +118,7 @@ def far_beyond(data: dict) -> Figure:
         axis.plot(range(1, len(data["far"][name]) + 1), data["far"][name], color=colour, label=label)
     axis.axvline(10, color=COLOURS["bound"], ls="--", lw=1)
     axis.text(10.4, 0.95, "unrolled depth", transform=axis.get_xaxis_transform(), fontsize=8, color="#555555")
-    _steps(axis, len(data["far"]["hqs"]))
+    iterations(axis, _TICKS, last=len(data["far"]["hqs"]))
     axis.set(ylabel="PSNR (dB)", ylim=(min(min(data["far"][name]) for name in ("pgd", "hqs")) - 8, None), title="An equilibrium stays; broken on purpose, it does not")
     axis.legend(loc="lower left")
     return figure

@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from equilibria.figures import COLOURS, SEQUENCE
+from equilibria.figures import COLOURS, SEQUENCE, iterations
 
 __all__ = ["reasoning_along_t", "loops_to_answer", "explicit", "flips", "answers_along_t", "pairs_along_t", "steepness", "paths", "contraction",
            "exits", "broken"]
@@ -16,10 +16,7 @@ _PARTS = {"phrasing": ("new phrasings", COLOURS["implicit"]), "context": ("new c
 
 
 def _loops(axis, last: int, *, label: str = "loops t") -> None:
-    axis.set(xscale="log", xlabel=label)
-    ticks = [t for t in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512) if t <= last]
-    axis.set_xticks(ticks, [str(t) for t in ticks])
-    axis.minorticks_off()
+    iterations(axis, (1, 2, 4, 8, 16, 32, 64, 128, 256, 512), last=last, label=label)
 
 
 def _seeds(axis, t, values, colour, label, *, style: str = "-", marker: str | None = None) -> None:

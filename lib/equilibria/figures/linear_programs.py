@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from equilibria.figures import COLOURS, SEQUENCE
+from equilibria.figures import COLOURS, SEQUENCE, iterations
 
 __all__ = ["residuals", "table_1", "error_along_t", "lipschitz_along_t", "error_by_kind", "feasibility", "transfer", "trap"]
 
@@ -11,9 +11,7 @@ _WIDTHS = [SEQUENCE[i] for i in (1, 2, 0, 4)]  # one colour a size
 
 
 def _steps(axis, label="iteration t"):
-    axis.set(xscale="log", xlabel=label)
-    axis.set_xticks([1, 2, 4, 8, 16, 32, 64], ["1", "2", "4", "8", "16", "32", "64"], minor=False)
-    axis.minorticks_off()
+    iterations(axis, (1, 2, 4, 8, 16, 32, 64), label=label)
 
 
 def residuals(data: dict) -> Figure:

@@ -4,9 +4,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from equilibria.figures import COLOURS, SEQUENCE
+from equilibria.figures import COLOURS, SEQUENCE, iterations
 
 __all__ = ["flows", "two_states", "classical", "errors", "maps", "steepness", "far_beyond", "regularity", "sweep", "physics", "race", "head_start", "transfer"]
+
+_TICKS = (1, 2, 4, 8, 16, 32, 50, 100, 200)
 
 
 def _field(axis, field, limit: float, title: str = "", cmap: str = "RdBu_r", low: float | None = None):
@@ -28,13 +30,6 @@ def _arrows(axis, velocity) -> None:
 
 def _largest(*fields) -> float:
     return max(float(np.abs(np.asarray(field)).max()) for field in fields)
-
-
-def _steps(axis, last: int) -> None:
-    axis.set(xscale="log", xlabel="iteration t")
-    ticks = [t for t in (1, 2, 4, 8, 16, 32, 50, 100, 200) if t <= last]
-    axis.set_xticks(ticks, [str(t) for t in ticks])
-    axis.minorticks_off()
 
 
 def flows(data: dict) -> Figure:
@@ -141,7 +136,7 @@ def steepness(data: dict) -> Figure:
     axes[1].fill_between(t, np.maximum(mean - std, 1e-3), mean + std, color=COLOURS["implicit"], alpha=0.15, lw=0)
     axes[1].axhline(row["explicit_error"], color=COLOURS["explicit"], ls="--", label="explicit")
     for axis in axes:
-        _steps(axis, len(row["lipschitz"]))
+        iterations(axis, _TICKS, last=len(row["lipschitz"]))
     axes[0].set(ylabel="Lipschitz constant", yscale="log", title="y_t becomes about as steep as the physics")
     low, high = axes[0].get_ylim()
     axes[0].set_ylim(low / 4, high)  # room for the legend
@@ -163,7 +158,7 @@ def far_beyond(data: dict) -> Figure:
     axis.axhline(data["far"]["explicit"], color=COLOURS["explicit"], ls="--", label="explicit")
     axis.axvline(row["unrolled_steps"], color=COLOURS["bound"], ls="--", lw=1)
     axis.text(row["unrolled_steps"], 0.02, " unrolled depth", transform=axis.get_xaxis_transform(), fontsize=8, color="#555555")
-    _steps(axis, len(row["implicit"]))
+    iterations(axis, _TICKS, last=len(row["implicit"]))
     axis.set(ylabel="relative L2 error", ylim=(0, 1.1), title="An equilibrium stays; broken on purpose, it does not")
     axis.legend(loc="upper right")
     return figure
@@ -210,7 +205,7 @@ def physics(data: dict) -> Figure:
     axis.plot(range(1, len(row["implicit"]) + 1), row["implicit"], color=COLOURS["implicit"], lw=2, label="implicit, y_t")
     axis.axhline(row["explicit"], color=COLOURS["explicit"], ls="--", label="explicit")
     axis.axhline(1, color=COLOURS["bound"], ls=":", label="a fluid at rest")
-    _steps(axis, len(row["implicit"]))
+    iterations(axis, _TICKS, last=len(row["implicit"]))
     axis.set(ylabel="residual of the equation / |curl f|", ylim=(0, 1.05), title="No model was told the equation; the iterations approach it")
     axis.legend()
     return figure
