@@ -664,7 +664,7 @@ def _iterate(G, y0, x, method, max_steps, tol) -> Solution:
         if frozen or not waits or (going is not None and not bool(going.all())):
             frozen = True
             if tol is not None:
-                passed = norm <= tol * image
+                passed = (norm <= tol * image) & image.isfinite()  # inf is not small beside inf
                 met[k] = passed if state.ready is None else passed & state.ready
             left = ~(norm <= limit)
             if method._guarded and k > 0:

@@ -12,7 +12,7 @@ from equilibria.problems import navier_stokes as ns
 f64 = torch.float64
 NU = ns.VISCOSITY
 TINY = experiment.Recipe(width=4, modes=3, regime="published", n=24, coarse=16, train=8, test=4, batch=4, pool=8, learning_rate=1e-3,
-                         steps={"implicit": (24, 4), "explicit": (4, 1), "unrolled": (4, 1), "depth": (4, 1), "width": (4, 1)})
+                         steps={"implicit": (24, 4), "explicit": (4, 1), "unrolled": (4, 1)})
 
 
 def flows(count=4, n=32, std=0.05):
@@ -150,7 +150,7 @@ def test_the_pool_keeps_states_between_visits(monkeypatch):
 # --------------------------------------------------------------------------------------------------- what is shipped
 @pytest.fixture(scope="module")
 def held_out():
-    f, w = ns._draw(ns.REGIMES["unique"], 12, 32, torch.Generator().manual_seed(5))
+    f, w = ns.draw(ns.REGIMES["unique"], 12, 32, generator=torch.Generator().manual_seed(5))
     return f.float(), w.float()
 
 

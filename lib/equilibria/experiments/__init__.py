@@ -10,19 +10,31 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from equilibria import checkpoints, training
 from equilibria.project import data_folder
 from equilibria.results import write
 
-__all__ = ["Kept", "rounded"]
+__all__ = ["Kept", "rounded", "timed"]
 
 
 def rounded(values: Tensor | list[float], digits: int = 5) -> list[float]:
     """A vector as a record holds it."""
     return [round(float(value), digits) for value in values]
+
+
+def timed(compute: Callable[[], Any]) -> tuple[float, Any]:
+    """(seconds, result) of compute(), the work of a GPU included."""
+    wait = torch.cuda.synchronize if torch.cuda.is_initialized() else lambda: None
+    wait()
+    begun = time.perf_counter()
+    found = compute()
+    wait()
+    return time.perf_counter() - begun, found
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,8 @@ class Kept:
 
     def load(self, name: str, *, seed: int = 0, profile: str | None = None) -> tuple[nn.Module, dict]:
         """(model, card) of a finished training. Raises CheckpointError when it is missing, damaged or another model's."""
-        model = self.new(name, profile or self.shipped)
+        with torch.random.fork_rng(devices=[]):  # the weights drawn here are replaced: whoever loads keeps their random numbers
+            model = self.new(name, profile or self.shipped)
         card = checkpoints.load(self.stem(name, seed=seed, profile=profile), model)
         return model.eval(), card
 

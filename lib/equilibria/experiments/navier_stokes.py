@@ -15,20 +15,23 @@ shifts would teach nothing, since all models commute with them.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from equilibria import training
+from equilibria import checkpoints, lipschitz, training
 from equilibria.experiments import Kept, rounded
 from equilibria.fixed_point import Anderson, Method, Solution, solve, trajectory
 from equilibria.operators.fourier import ExplicitFNO, ImplicitFNO
 from equilibria.problems import navier_stokes
 from equilibria.problems.navier_stokes import Flows
+from equilibria.results import write
 
 TEST_STEPS = 50  # evaluations of G at most behind a test answer (the paper's)
 ALONG = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 50, 100, 200)  # iterations t of Picard at which the test error is recorded,
@@ -58,9 +61,9 @@ class Recipe:
 
 RECIPES = {
     "quick": Recipe(width=20, modes=8, regime="unique", n=64, coarse=32, train=1500, test=200, batch=16, pool=128, learning_rate=2e-3,
-                    steps={"implicit": (5400, 160), "explicit": (12000, 1800), "unrolled": (1500, 50), "depth": (4000, 600), "width": (5000, 100)}),
+                    steps={"implicit": (5400, 160), "explicit": (12000, 1800), "unrolled": (1500, 50)}),
     "paper": Recipe(width=32, modes=12, regime="published", n=128, coarse=64, train=4500, test=500, batch=16, pool=512, learning_rate=2e-3,
-                    steps={"implicit": (60000, 6000), "explicit": (60000, 9000), "unrolled": (4000, 400), "depth": (40000, 6000), "width": (40000, 6000)}),
+                    steps={"implicit": (60000, 6000), "explicit": (60000, 9000), "unrolled": (4000, 400)}),
 }
 _FREE, _GRADED = (4, 12), 3  # iterations of a visit: at least and at most so many without gradient, then so many with
 _AFRESH = 0.5  # chance that a slot is drawn afresh at a visit: slots that live long are learned by heart
@@ -81,7 +84,10 @@ def _regime(name: str, profile: str) -> str:
 
 
 def new(name: str, *, profile: str = "quick", seed: int = 0) -> ExplicitFNO | ImplicitFNO:
-    """An untrained model by name."""
+    """An untrained model by name; `seed` draws its weights. Raises ValueError for an unknown name or profile."""
+    for what, value, known in (("profile", profile, list(RECIPES)), ("name", name, names(profile)[:-1] if profile in RECIPES else [])):
+        if value not in known:
+            raise ValueError(f"{what} must be one of {', '.join(known)}, got {value!r}")
     torch.manual_seed(seed)
     recipe, (kind, _, size) = RECIPES[profile], name.partition("-")
     std = navier_stokes.REGIMES[_regime(name, profile)].std
@@ -99,7 +105,7 @@ load, seeds, reports = _KEPT.load, _KEPT.seeds, _KEPT.reports
 def test_set(name: str = "implicit", *, profile: str = "quick", count: int | None = None, progress: bool = True) -> Flows:
     """The test flows of a model's regime, the first `count` (None: all): the same for every model and seed."""
     recipe = RECIPES[profile]
-    return navier_stokes.data(_regime(name, profile), count or recipe.test, n=recipe.n, seed=_SEED_OF_TEST, progress=progress)
+    return navier_stokes.data(_regime(name, profile), recipe.test if count is None else count, n=recipe.n, seed=_SEED_OF_TEST, progress=progress)
 
 
 # ------------------------------------------------------------------------------------------------------------ training
@@ -169,13 +175,17 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
     The flows are made first, once for all models."""
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if name == "evaluation":
-        return _KEPT.record(names(profile)[:-1], evaluate, profile=profile, minutes=minutes, device=device, told=lambda found:
-                            f"relative error {sum(found['errors']) / len(found['errors']):.4f} on {len(found['errors'])} test flows")
+        _KEPT.record(names(profile)[:-1], evaluate, profile=profile, minutes=minutes, device=device, told=lambda found:
+                     f"relative error {sum(found['errors']) / len(found['errors']):.4f} on {len(found['errors'])} test flows")
+        if profile == "quick" and not _survey_path().exists():
+            write(_survey_path(), json.dumps(survey()) + "\n")
+            print(f"survey of the flows: recorded in {_survey_path()}")
+        return None
     recipe, kind = RECIPES[profile], name.partition("-")[0]
     flows = navier_stokes.data(_regime(name, profile), recipe.train + recipe.batch, n=recipe.n, seed=_SEED_OF_TRAINING)
     grids = {n: (navier_stokes.resample(flows.forcing, n).float().to(device), navier_stokes.resample(flows.vorticity, n).float().to(device))
              for n in (recipe.coarse, recipe.n)}
-    steps, fine = recipe.steps[kind]
+    steps, fine = recipe.steps[kind if kind in recipe.steps else "explicit"]  # every explicit model makes as many
     settings = training.Settings(steps=steps, learning_rate=recipe.learning_rate, clip=1.0, warmup=100, schedule="cosine", ema=0.998, seed=seed, save_every=20,
                                  validate_every=max(1, steps // 6))
     model = new(name, profile=profile, seed=seed).to(device)
@@ -206,7 +216,41 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
     return _KEPT.train(name, model, loss, settings=settings, profile=profile, device=device, minutes=minutes, validate=validate, memory=pool)
 
 
-# ----------------------------------------------------------------------------------------------------------- measuring
+# ------------------------------------------------------------------------------------------------- measuring: the flows
+AMPLITUDES = (0.05, 0.1, 0.2, 0.334)  # std(w) of the survey; the last one is the paper's
+_SURVEYED = 40  # fields at each
+
+
+def survey(*, tries: int = 2) -> dict:
+    """What the solver finds among the flows of `quick`, whatever a network says:
+
+    second   [index, distance] of the test flows for which `navier_stokes.other_states` finds a second steady state, from rest and `tries` random fields
+    rows     for each std(w) in AMPLITUDES, of `fields` fields: shares whose forcing `steady_state` solves from rest (solved), to another flow
+             than the one drawn (other), and that the rule of the regime `unique` keeps (kept)
+    """
+    generator, rows, n = torch.Generator().manual_seed(0), [], RECIPES["quick"].n
+    for std in AMPLITUDES:
+        found, distance = navier_stokes.another_state(navier_stokes.random_vorticity(_SURVEYED, n, std=std, generator=generator), navier_stokes.VISCOSITY)
+        kept = len(navier_stokes.draw(navier_stokes.Regime(std=std, solved=True), _SURVEYED, n, generator=generator)[1])
+        rows.append({"std": std, "fields": _SURVEYED, "solved": found.success.double().mean().item(),
+                     "other": (found.success & (distance > 0.01)).double().mean().item(), "kept": kept / _SURVEYED})
+    flows = test_set(progress=False)
+    _, distance = navier_stokes.other_states(flows, navier_stokes.VISCOSITY, tries=tries, generator=generator)
+    return {"n": n, "flows": len(flows), "tries": tries, "second": [[i, round(distance[i].item(), 3)] for i in distance.nonzero().flatten().tolist()], "rows": rows}
+
+
+def _survey_path() -> Path:
+    return _KEPT.folder("quick") / "test" / "survey.json"
+
+
+def surveyed() -> dict:
+    """The recorded `survey`. Raises CheckpointError where there is none."""
+    if not _survey_path().is_file():
+        raise checkpoints.CheckpointError(f"there is no {_survey_path()}; make it with `equilibria train navier_stokes/evaluation`")
+    return json.loads(_survey_path().read_text())
+
+
+# ---------------------------------------------------------------------------------------------- measuring: the networks
 def solved(model: ImplicitFNO, x: Tensor, *, method: Method = Anderson(), max_steps: int = TEST_STEPS, tol: float = 1e-3) -> Solution:
     """The latent equilibrium from z_0 = 0, to the relative residual `tol`; the status says where it was not reached."""
     with torch.no_grad():
@@ -271,6 +315,21 @@ def training_bytes(model: ExplicitFNO | ImplicitFNO, x: Tensor, y: Tensor, *, fr
     pool = _pool(replace(RECIPES["quick"], width=model.width, pool=len(x)), y.shape[-1], str(x.device))
     slots, generator = torch.arange(len(x)), torch.Generator().manual_seed(0)
     return training.saved_bytes(lambda: pool_loss(model, pool, x, y, slots, generator, free=(free, free)), model)
+
+
+def local_along_t(model: ExplicitFNO | ImplicitFNO, x: Tensor, times: Sequence[int], *, max_steps: int = 40, tol: float = 0.05) -> Tensor:
+    """True local constants |dy_t/df| at the forcings x (B, 2, n, n), all directions, from z_0 = 0: a row a t, (len(times), B). Lower bounds where the power
+    iteration does not settle to `tol` in `max_steps`. An explicit model has one answer, whatever t."""
+    def after(t: int):
+        def y_t(x):
+            q = model.encode(x)
+            *_, z = trajectory(model, model.start(q), q, t)
+            return model.decode(z)
+        return y_t
+
+    if isinstance(model, ExplicitFNO):
+        return lipschitz.local(model, x, max_steps=max_steps, tol=tol, throw=False).expand(len(times), -1)
+    return torch.stack([lipschitz.local(after(t), x, max_steps=max_steps, tol=tol, throw=False) for t in times])
 
 
 @torch.no_grad()

@@ -6,9 +6,10 @@ from matplotlib.figure import Figure
 
 from equilibria.figures import COLOURS, SEQUENCE, iterations
 
-__all__ = ["flows", "two_states", "classical", "errors", "maps", "steepness", "far_beyond", "regularity", "sweep", "physics", "race", "head_start", "transfer"]
+__all__ = ["flows", "two_states", "classical", "solve", "errors", "maps", "steepness", "far_beyond", "regularity", "sweep", "physics", "race", "head_start", "transfer"]
 
 _TICKS = (1, 2, 4, 8, 16, 32, 50, 100, 200)
+_CLASSICAL = (SEQUENCE[4], SEQUENCE[5], SEQUENCE[9])  # Picard, Anderson, Newton-Krylov
 
 
 def _field(axis, field, limit: float, title: str = "", cmap: str = "RdBu_r", low: float | None = None):
@@ -43,8 +44,8 @@ def flows(data: dict) -> Figure:
         _arrows(column[1], row["velocity"])
     figure.colorbar(inputs, ax=axes[0], shrink=0.85)
     figure.colorbar(outputs, ax=axes[1], shrink=0.85)
-    axes[0, 0].set_ylabel("input: curl f")
-    axes[1, 0].set_ylabel("output: vorticity w, velocity u")
+    axes[0, 0].set_title("input: curl f", loc="left", fontsize="small")
+    axes[1, 0].set_title("output: vorticity w, velocity u", loc="left", fontsize="small")
     figure.suptitle(f"{len(rows)} test flows: transport makes the vorticity unlike its forcing")
     return figure
 
@@ -55,7 +56,7 @@ def two_states(data: dict) -> Figure:
     figure, axes = plt.subplots(len(rows), 4, figsize=(11.6, 2.9 * len(rows)), squeeze=False)
     for row, place in zip(rows, axes):
         limit = _largest(row["drawn"], row["found"])
-        _field(place[0], row["curl"], _largest(row["curl"]), "curl f")
+        _field(place[0], row["curl"], _largest(row["curl"]), "curl f (a scale of its own)")
         _field(place[1], row["drawn"], limit, "w, from which f was made")
         _field(place[2], row["found"], limit, "w', found from rest under the same f")
         image = _field(place[3], np.asarray(row["found"]) - np.asarray(row["drawn"]), limit, f"w' - w: {row['distance']:.0%} of |w|")
@@ -67,15 +68,29 @@ def two_states(data: dict) -> Figure:
 def classical(data: dict) -> Figure:
     """Residual against evaluations for three classical methods, one panel per amplitude."""
     rows = data["classical"]
-    figure, axes = plt.subplots(1, len(rows), figsize=(3.7 * len(rows), 4), sharey=True)
+    figure, axes = plt.subplots(1, len(rows), figsize=(3.9 * len(rows), 4.4), sharey=True)
     for axis, (amplitude, methods) in zip(axes, rows.items()):
-        for (name, found), colour in zip(methods.items(), (SEQUENCE[1], SEQUENCE[2], SEQUENCE[4])):
+        for (name, found), colour in zip(methods.items(), _CLASSICAL):
             for index, curve in enumerate(found["residuals"]):
-                axis.loglog(range(1, len(curve) + 1), curve, color=colour, lw=1, alpha=0.7, label=f"{name}: {found['solved']:.0%} solved" if index == 0 else None)
-        axis.set(title=f"std(w) = {amplitude}", xlabel="evaluations of G", ylim=(1e-9, 1e3))
+                label = f"{name}: {round(found['solved'] * len(found['residuals']))} of {len(found['residuals'])} solved"
+                axis.loglog(range(1, len(curve) + 1), curve, color=colour, lw=1, alpha=0.8, label=label if index == 0 else None)
+        axis.set(title=f"std(w) = {amplitude}", xlabel="evaluations of G", ylim=(1e-9, 1e6))
+        axis.set_yticks([1e-8, 1e-6, 1e-4, 1e-2, 1])
         axis.legend(loc="upper left")
     axes[0].set_ylabel("relative residual")
     figure.suptitle("Solved from the forcing: w = G(w) = $(\\nu\\Delta)^{-1}(u\\cdot\\nabla w - \\mathrm{curl}\\, f)$, every line a flow")
+    return figure
+
+
+def solve(data: dict) -> Figure:
+    """The network's own solve: residual against evaluations of G, Anderson and Picard, every line a flow."""
+    figure, axis = plt.subplots(figsize=(6.8, 4))
+    for name, colour in zip(("Picard", "Anderson"), _CLASSICAL):
+        for index, curve in enumerate(data["solve"][name]):
+            axis.semilogy(range(1, len(curve) + 1), curve, color=colour, lw=1, alpha=0.8, label=name if index == 0 else None)
+    axis.axhline(1e-3, color=COLOURS["bound"], ls=":", label="where the tables stop")
+    axis.set(xlabel="evaluations of G", ylabel="relative residual |G(z, q) - z| / |G(z, q)|", title=f"One equilibrium a flow: {len(data['solve']['Picard'])} test flows")
+    axis.legend()
     return figure
 
 
@@ -110,7 +125,7 @@ def maps(data: dict) -> Figure:
     off = _largest(*(np.asarray(row[kind]) - np.asarray(row["truth"]) for row in rows for kind in ("explicit", "implicit")))
     for number, (place, row) in enumerate(zip(axes, rows)):
         named = (lambda title: title) if number == 0 else (lambda title: "")
-        _field(place[0], row["curl"], _largest(row["curl"]), named("curl f"))
+        _field(place[0], row["curl"], _largest(row["curl"]), named("curl f (a scale for each)"))
         image = _field(place[1], row["truth"], limit, named("truth w, velocity"))
         _arrows(place[1], row["velocity"])
         for axis, error_axis, kind in ((place[2], place[3], "explicit"), (place[4], place[5], "implicit")):
@@ -122,27 +137,31 @@ def maps(data: dict) -> Figure:
 
 
 def steepness(data: dict) -> Figure:
-    """Fig. 4: L_t of the paper's protocol beside what the physical map has, and the error, against t."""
-    figure, axes = plt.subplots(1, 2, figsize=(11.5, 4.4))
+    """Fig. 4: L_t of the paper's protocol beside what the physical map has; true local constants over those of the physics; the error; all against t."""
+    figure, axes = plt.subplots(1, 3, figsize=(14.5, 4.3))
     row = data["steepness"]
     t = range(1, len(row["lipschitz"]) + 1)
-    axes[0].plot(t, row["lipschitz"], color=COLOURS["implicit"], lw=2, label="L_t, the paper's protocol")
-    axes[0].axhline(row["target"], color=COLOURS["closed_form"], ls=":", label="the same protocol on the physical map")
-    axes[0].axhline(row["explicit_lipschitz"], color=COLOURS["explicit"], ls="--", label="the same protocol on the explicit network")
-    axes[0].plot(row["local_t"], row["local"], color=COLOURS["implicit"], ls="--", marker="o", ms=4, label="|dy_t/df|, true local constant of y_t")
-    axes[0].axhline(row["physical"], color=COLOURS["closed_form"], lw=1, label="|dw/df|, true local constant of the physics")
+    axes[0].plot(t, row["lipschitz"], color=COLOURS["implicit"], lw=2, label="implicit, y_t")
+    axes[0].axhline(row["target"], color=COLOURS["closed_form"], ls=":", label="the physical map")
+    axes[0].axhline(row["explicit_lipschitz"], color=COLOURS["explicit"], ls="--", label="explicit")
+    axes[0].set(ylabel="L_t", yscale="log", title="The paper's fifteen directions")
+    axes[0].yaxis.set_major_formatter("{x:g}")
+    ratio = np.asarray(row["local"]) / np.asarray(row["physical"])  # a row a t, a column a flow
+    explicit = np.asarray(row["local_explicit"]) / np.asarray(row["physical"])
+    for flow, (marker, curve) in enumerate(zip("os^Dv" * len(explicit), ratio.T)):
+        axes[1].plot(row["local_t"], curve, color=COLOURS["implicit"], marker=marker, ms=5, label="implicit, y_t, a line a flow" if flow == 0 else None)
+        axes[1].plot(row["local_t"], [explicit[flow]] * len(curve), color=COLOURS["explicit"], ls="--", marker=marker, ms=4, label="explicit" if flow == 0 else None)
+    axes[1].axhline(1, color=COLOURS["closed_form"], ls=":", label="the physical map at that flow")
+    axes[1].set(ylabel="local constant / that of the physics", ylim=(0, None), title="All directions")
     mean, std = np.asarray(row["error_mean"]), np.asarray(row["error_std"])
-    axes[1].plot(t, mean, color=COLOURS["implicit"], lw=2, label="implicit (band: one std)")
-    axes[1].fill_between(t, np.maximum(mean - std, 1e-3), mean + std, color=COLOURS["implicit"], alpha=0.15, lw=0)
-    axes[1].axhline(row["explicit_error"], color=COLOURS["explicit"], ls="--", label="explicit")
+    axes[2].plot(t, mean, color=COLOURS["implicit"], lw=2, label="implicit, y_t (band: one std)")
+    axes[2].fill_between(t, np.maximum(mean - std, 1e-3), mean + std, color=COLOURS["implicit"], alpha=0.15, lw=0)
+    axes[2].axhline(row["explicit_error"], color=COLOURS["explicit"], ls="--", label="explicit")
+    axes[2].set(ylabel="relative L2 error, clean and perturbed", ylim=(0, None), title="The error meanwhile")
     for axis in axes:
         iterations(axis, _TICKS, last=len(row["lipschitz"]))
-    axes[0].set(ylabel="Lipschitz constant", yscale="log", title="y_t becomes about as steep as the physics")
-    low, high = axes[0].get_ylim()
-    axes[0].set_ylim(low / 4, high)  # room for the legend
-    axes[0].legend(fontsize="x-small", loc="lower right")
-    axes[1].set(ylabel="relative L2 error, clean and perturbed", ylim=(0, None), title="while the error falls")
-    axes[1].legend()
+        axis.legend(fontsize="small")
+    figure.suptitle("y_t becomes about as steep as the physics while its error falls")
     return figure
 
 
@@ -180,7 +199,7 @@ def regularity(data: dict) -> Figure:
 def sweep(data: dict) -> Figure:
     """Table 5: error and training memory against weights, FNO++ by depth and by width, beside the one implicit block."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.3))
-    for kind, marker, colour in (("depth", "o", COLOURS["explicit"]), ("width", "s", SEQUENCE[1])):
+    for kind, marker, colour in (("depth", "o", COLOURS["explicit"]), ("width", "s", SEQUENCE[5])):
         rows = data["sweep"][kind]
         weights = [row["parameters"] / 1e6 for row in rows]
         for axis, key in zip(axes, ("error", "memory")):
@@ -206,20 +225,21 @@ def physics(data: dict) -> Figure:
     axis.axhline(row["explicit"], color=COLOURS["explicit"], ls="--", label="explicit")
     axis.axhline(1, color=COLOURS["bound"], ls=":", label="a fluid at rest")
     iterations(axis, _TICKS, last=len(row["implicit"]))
-    axis.set(ylabel="residual of the equation / |curl f|", ylim=(0, 1.05), title="No model was told the equation; the iterations approach it")
+    axis.set(ylabel="residual of the equation / |curl f|", ylim=(0, 1.05), title="No model was told the equation; iterating comes nearer to it")
     axis.legend()
     return figure
 
 
 def race(data: dict) -> Figure:
-    """Error against measured seconds a flow (the file of timings): the network and the classical solver."""
-    figure, axis = plt.subplots(figsize=(7, 4.2))
-    for name, colour, marker in (("implicit network, y_t", COLOURS["implicit"], "o"), ("explicit network", COLOURS["explicit"], "X"),
-                                 ("followed from rest, no network", SEQUENCE[4], "s"), ("Newton-Krylov from the network's answer", SEQUENCE[2], "^")):
+    """Error against measured seconds a flow (the file of timings): the networks, and Newton-Krylov from rest, from their answers, or following the flow."""
+    figure, axis = plt.subplots(figsize=(7.6, 4.6))
+    for name, colour, marker, line in (("implicit network, y_t", COLOURS["implicit"], "o", "-"), ("explicit network", COLOURS["explicit"], "X", "none"),
+                                       ("Newton-Krylov from rest", _CLASSICAL[2], "^", "-"), ("Newton-Krylov from the explicit answer", COLOURS["explicit"], "^", "-"),
+                                       ("Newton-Krylov from the implicit answer", COLOURS["implicit"], "^", "--"), ("followed from rest, no network", SEQUENCE[4], "s", "none")):
         row = data["race"][name]
-        axis.loglog(row["seconds"], row["error"], color=colour, marker=marker, ms=5, label=name)
-    axis.set(xlabel="seconds per flow, one batch, on the machine that ran this", ylabel="relative L2 error", title="Error against time")
-    axis.legend()
+        axis.loglog(row["seconds"], np.maximum(row["error"], 1e-9), color=colour, marker=marker, ls=line, ms=6, label=name)
+    axis.set(xlabel="seconds per flow, one batch, on the machine that ran this", ylabel="relative L2 error", title=f"Error against time, mean of {data['race_flows']} flows")
+    axis.legend(fontsize="small")
     return figure
 
 
@@ -252,6 +272,7 @@ def transfer(data: dict) -> Figure:
         axis.axvline(row["trained"], color=COLOURS["bound"], ls="--", lw=1)
         axis.text(row["trained"], 0.02, " trained", transform=axis.get_xaxis_transform(), fontsize=8, color="#555555")
         axis.legend()
-    axes[0].set(xlabel="grid points n of n x n", title="Another grid, the same weights")
-    axes[1].set(xlabel="std(w)", title="Another strength of forcing")
+    axes[0].set(xlabel="grid points n of n x n", title=f"Another grid, the same weights: {data['resolution']['flows'][0]} flows")
+    axes[1].set_xticks(data["amplitude"]["values"], [f"{v:g}\n{count} flows" for v, count in zip(data["amplitude"]["values"], data["amplitude"]["flows"])])
+    axes[1].set(xlabel="std(w)", title="Another strength of forcing, labels by the same rule")
     return figure

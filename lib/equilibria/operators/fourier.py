@@ -26,39 +26,53 @@ from torch.nn.functional import gelu, layer_norm
 __all__ = ["ExplicitFNO", "ImplicitFNO", "SpectralConvolution"]
 
 
+def _check_counts(**counts: int) -> None:
+    for name, value in counts.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{name} must be an int of at least 1, got {value!r}")
+
+
+def _transforms(n: int, m: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The matrices of the transforms along x2 and x1, and back, (n, 2 m), (2 n, 4 m), (4 m, 2 n), (2 m, n), float64."""
+    turn = 2 * math.pi / n * torch.arange(n, dtype=torch.float64)
+    l, k = torch.arange(m), torch.cat([torch.arange(m), torch.arange(-m, 0)])  # noqa: E741
+    cos, sin = torch.cos(turn[:, None] * l), torch.sin(turn[:, None] * l)
+    c, s = torch.cos(turn[:, None] * k), torch.sin(turn[:, None] * k)
+    twice = torch.where(l == 0, 1.0, 2.0).double() / n**2  # a real field: k2 stands for -k2 too
+    return (torch.cat([cos, -sin], 1), torch.cat([torch.cat([c, -s], 1), torch.cat([s, c], 1)]),
+            torch.cat([torch.cat([c, s], 0).T, torch.cat([-s, c], 0).T]), torch.cat([(cos * twice).T, (-sin * twice).T]))
+
+
 class SpectralConvolution(nn.Module):
     """S: (B, width, n * n) -> the same, the Fourier coefficients (k1, k2) times a complex matrix each, all others dropped.
 
     2 modes^2 width^2 complex weights, kept as [real, imaginary] along the last dimension, standard deviation 1 / sqrt(2 width) a part at the start.
+    Raises ValueError for a width or modes below 1, and for an n below 2 modes + 2.
     """
 
     def __init__(self, width: int, modes: int):
         super().__init__()
+        _check_counts(width=width, modes=modes)
         self.width, self.modes = width, modes
         self.weight = nn.Parameter(1 / math.sqrt(2 * width) * torch.randn(2 * modes * modes, width, 2 * width))
         self._bases: dict = {}
 
     def _basis(self, n: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The matrices of the transforms along x2 and x1, and back, (n, 2 m), (2 n, 4 m), (4 m, 2 n), (2 m, n)."""
+        """`_transforms` in the dtype and on the device of `like`, made once."""
         key = (n, like.dtype, like.device)
         if key not in self._bases:
-            m = self.modes
-            if n < 2 * m + 2:
-                raise ValueError(f"n must be at least 2 modes + 2 = {2 * m + 2}, got {n}")
-            turn = 2 * math.pi / n * torch.arange(n, dtype=torch.float64)
-            l, k = torch.arange(m), torch.cat([torch.arange(m), torch.arange(-m, 0)])  # noqa: E741
-            cos, sin = torch.cos(turn[:, None] * l), torch.sin(turn[:, None] * l)
-            c, s = torch.cos(turn[:, None] * k), torch.sin(turn[:, None] * k)
-            twice = torch.where(l == 0, 1.0, 2.0).double() / n**2  # a real field: k2 stands for -k2 too
-            bases = (torch.cat([cos, -sin], 1), torch.cat([torch.cat([c, -s], 1), torch.cat([s, c], 1)]),
-                     torch.cat([torch.cat([c, s], 0).T, torch.cat([-s, c], 0).T]), torch.cat([(cos * twice).T, (-sin * twice).T]))
-            self._bases[key] = tuple(basis.to(like) for basis in bases)
+            if n < 2 * self.modes + 2:
+                raise ValueError(f"n must be at least 2 modes + 2 = {2 * self.modes + 2}, got {n}")
+            with torch.inference_mode(False):  # else no gradient could ever pass this grid again
+                self._bases[key] = tuple(basis.to(like.device, like.dtype) for basis in _transforms(n, self.modes))
         return self._bases[key]
 
     def forward(self, z: Tensor, mix: Tensor | None = None) -> Tensor:
         """mix: real matrix (width, width) to apply to the channels of the result; on the few coefficients it costs next to nothing."""
         B, C, m = z.shape[0], z.shape[1], self.modes
         n = math.isqrt(z.shape[2])
+        if n * n != z.shape[2] or C != self.width:
+            raise ValueError(f"z must have shape (B, {self.width}, n * n), got {tuple(z.shape)}")
         along2, along1, back1, back2 = self._basis(n, z)
         a = (z.reshape(-1, n) @ along2).view(B * C, n, 2, m).permute(0, 3, 2, 1).reshape(-1, 2 * n) @ along1  # (B C m, re and im of 2 m)
         a = a.view(B, C, m, 2, 2 * m).permute(2, 4, 3, 0, 1).reshape(2 * m * m, 2 * B, C)
@@ -97,9 +111,7 @@ class _FNO(nn.Module):
 
     def __init__(self, *, width: int, modes: int, depth: int, inputs: int, input_scale: float, output_scale: float):
         super().__init__()
-        for name, value in (("width", width), ("modes", modes), ("depth", depth), ("inputs", inputs)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name} must be an int of at least 1, got {value!r}")
+        _check_counts(width=width, modes=modes, depth=depth, inputs=inputs)
         for name, value in (("input_scale", input_scale), ("output_scale", output_scale)):
             if not 0 < value < math.inf:
                 raise ValueError(f"{name} must be positive and finite, got {value!r}")
@@ -112,8 +124,10 @@ class _FNO(nn.Module):
 
     def lift(self, x: Tensor) -> Tensor:
         """(B, inputs, n, n) -> (B, width, n * n), in units of input_scale."""
-        if x.dim() != 4 or x.shape[1] != self.inputs or x.shape[2] != x.shape[3]:
+        if x.dim() != 4 or x.shape[1] != self.inputs or x.shape[2] != x.shape[3] or not len(x):
             raise ValueError(f"x must have shape (B, {self.inputs}, n, n), got {tuple(x.shape)}")
+        if x.dtype != self.lifting.weight.dtype:
+            raise TypeError(f"x must have the weights' dtype {self.lifting.weight.dtype}, got {x.dtype}")
         return _pointwise(self.lifting, (x / self.input_scale).flatten(2))
 
     def block(self, index: int, z: Tensor, injected: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ frequency n / 2, at which a real field has no derivative, is left out. Computed 
 input's dtype and device. All lengths, times and forces are in the units of the equation above.
 
 Two regimes of random fields. `unique`: forcing so weak that two unrelated starts find the flow that the forcing was made from; fields for which
-they do not are left out, and labels are solved from the forcing. `published`: the paper's amplitude and way, f made from a random w. There most
+they do not are left out, and labels are solved from the forcing. (A second state is not excluded: `other_states` finds one for a few.) `published`: the paper's amplitude and way, f made from a random w. There most
 forcings have a second steady state (`another_state` finds it), so forcing -> vorticity is not a function.
 """
 
@@ -36,10 +36,11 @@ from tqdm.auto import tqdm
 
 from equilibria import checkpoints
 from equilibria.fixed_point import Anderson, Method, NewtonKrylov, Solution, pushforward, solve
+from equilibria.fixed_point import _check as _check_solve
 from equilibria.project import DataError, data_folder
 
-__all__ = ["Flows", "Regime", "REGIMES", "another_state", "curl", "data", "linearised", "local_constant", "manufacture", "operator", "random_vorticity",
-           "resample", "residual", "steady_state", "velocity", "waves"]
+__all__ = ["Flows", "Regime", "REGIMES", "another_state", "curl", "data", "draw", "linearised", "local_constant", "manufacture", "operator", "other_states",
+           "random_vorticity", "resample", "residual", "steady_state", "velocity", "waves"]
 
 VISCOSITY = 0.01
 _KRYLOV = 60
@@ -82,7 +83,8 @@ _grids: dict[tuple[int, torch.device], _Grid] = {}
 def _grid(like: Tensor) -> _Grid:
     key = (like.shape[-1], like.device)
     if key not in _grids:
-        _grids[key] = _Grid(*key)
+        with torch.inference_mode(False):  # else no gradient could ever pass this grid again
+            _grids[key] = _Grid(*key)
     return _grids[key]
 
 
@@ -242,7 +244,8 @@ class _Galerkin:
         rhs[m, 1] = 1.0
         for straight in _STRAIGHT:
             point, tangent = c.new_zeros(m + 1), torch.cat([c / self.damping, c.new_ones(1)])
-            tangent, length, solves = tangent / (metric * tangent**2).sum().sqrt(), 0.1, 0
+            ahead = tangent = tangent / (metric * tangent**2).sum().sqrt()
+            length, solves = 0.1, 0
             while solves < _SOLVES and length > 1e-6:
                 trial, before = point + length * tangent, torch.inf
                 for count in range(6):  # Newton on the equation and the plane length ahead, across the tangent
@@ -310,13 +313,15 @@ def steady_state(forcing: Tensor, viscosity: float, *, method: Method | None = N
     Raises `SolveError` where throw is True and a flow was not found, TypeError or ValueError for arguments that cannot be right.
     """
     c = curl(_check("forcing", forcing, "(B, 2, n, n)"))
-    G = operator(viscosity)
+    G, y0, follow = operator(viscosity), torch.zeros_like(c), method is None
+    method = method or NewtonKrylov(krylov=_KRYLOV, backtracks=12)
+    _check_solve(G, y0, c, method, max_steps, tol)  # before the long way from rest
     if start is not None:
         y0 = _check_vorticity(start, "start")
         _same_grid(y0, forcing, "start")
-    else:
-        y0 = torch.zeros_like(c) if method else _from_rest(c, viscosity)
-    solution = solve(G, y0, c, method=method or NewtonKrylov(krylov=_KRYLOV, backtracks=12), max_steps=max_steps, tol=tol, throw=throw)
+    elif follow:
+        y0 = _from_rest(c, viscosity)
+    solution = solve(G, y0, c, method=method, max_steps=max_steps, tol=tol, throw=throw)
     return Solution(y=solution.y.to(forcing.dtype), status=solution.status, steps=solution.steps, residuals=solution.residuals)
 
 
@@ -324,7 +329,36 @@ def another_state(vorticity: Tensor, viscosity: float, *, tol: float = 1e-8, max
     """What a solver finds from rest under the forcing that `vorticity` (B, n, n) was made a steady state of, and its distance |w' - w| / |w| (B,)
     from it. Solved, and a distance far above tol: two steady states of one forcing."""
     solution = steady_state(manufacture(vorticity, viscosity), viscosity, tol=tol, max_steps=max_steps, throw=False)
-    return solution, (solution.y - vorticity).flatten(1).norm(dim=1) / vorticity.flatten(1).norm(dim=1)
+    return solution, _distance(solution.y, vorticity)
+
+
+def _distance(w: Tensor, label: Tensor) -> Tensor:
+    """|w - label| / |label| (B,); 0 / 0 is 0."""
+    off = (w - label).flatten(1).norm(dim=1)
+    return torch.where(off > 0, off / label.flatten(1).norm(dim=1), off)
+
+
+def other_states(flows: Flows, viscosity: float, *, tries: int, generator: torch.Generator, n: int = 32) -> tuple[Tensor, Tensor]:
+    """(w (N, n', n'), distance (N,)): for each flow the steady state under its own forcing, on its own grid, that lies farthest from its label of those
+    that Newton-Krylov finds from rest and from `tries` random fields of the label's size (tried on n x n points); the label and 0 where there is none.
+
+    A second state found is one; that none was found proves nothing.
+    """
+    N, fine = len(flows), flows.vorticity.shape[-1]
+    c, truth = resample(curl(flows.forcing), min(n, fine)), resample(flows.vorticity, min(n, fine))
+    std = truth.std((1, 2), correction=0)[:, None, None]
+    found, distance = flows.vorticity.clone(), torch.zeros(N, dtype=flows.vorticity.dtype)
+    for index in range(tries + 1):
+        start = std * random_vorticity(N, truth.shape[-1], std=1.0, generator=generator) if index else torch.zeros_like(truth)
+        coarse = solve(operator(viscosity), start, c, method=NewtonKrylov(krylov=_KRYLOV, backtracks=12), max_steps=1000, tol=1e-6, throw=False)
+        far = (coarse.success & (_distance(coarse.y, truth) > 0.01)).nonzero().flatten()
+        if not len(far):
+            continue
+        confirmed = steady_state(flows.forcing[far], viscosity, start=resample(coarse.y[far], fine), throw=False)
+        off = _distance(confirmed.y, flows.vorticity[far])
+        better = confirmed.success & (off > distance[far]) & (off > 0.01)
+        found[far[better]], distance[far[better]] = confirmed.y[better], off[better]
+    return found, distance
 
 
 # ----------------------------------------------------------------------------------------------------------- steepness
@@ -333,23 +367,31 @@ def linearised(vorticity: Tensor, change: Tensor, viscosity: float) -> Tensor:
 
     |dw| / |df| is a lower bound of the local constant of forcing -> vorticity (paper, section 5.2). Raises as `manufacture` does.
     """
-    w, dw, grid = _check_vorticity(vorticity), _check_vorticity(change, "change"), _grid(vorticity)
+    w, grid = _check_vorticity(vorticity), _grid(vorticity)
+    if w.shape != change.shape:
+        raise ValueError(f"change must have vorticity's shape {tuple(w.shape)}, got {tuple(change.shape)}")
+    dw = _check_vorticity(change, "change")
     _check_viscosity(viscosity)
-    if w.shape != dw.shape:
-        raise ValueError(f"change must have vorticity's shape {tuple(w.shape)}, got {tuple(dw.shape)}")
     return pushforward(lambda w: _force(w, viscosity, grid), w.clone(), dw.clone())[1].to(vorticity.dtype)  # either may be expanded
 
 
-def local_constant(vorticity: Tensor, viscosity: float, *, largest: int = 10) -> Tensor:
+def local_constant(vorticity: Tensor, viscosity: float, *, largest: int | None = None) -> Tensor:
     """Local Lipschitz constant of the physical map forcing -> vorticity at each steady state, (B,): max of |dw| / |df| over the dw with
-    wavenumbers up to `largest` in either direction. Exact on that space (a singular value of the dense linearised equation), and more
-    wavenumbers change nothing once it holds the largest scales. Forcing without divergence; infinite at a fold.
+    wavenumbers up to `largest` in either direction. Exact on that space (a singular value of the dense linearised equation), so a lower bound.
+    None: the space grows, four wavenumbers at a time, until the constant does by less than a thousandth. Forcing without divergence; infinite at a fold.
 
     Raises ValueError unless 1 <= largest < n / 2; else as `linearised`.
     """
     n = vorticity.shape[-1]
-    if not isinstance(largest, int) or not 1 <= largest < n / 2:
-        raise ValueError(f"largest must be an int in [1, n / 2), got {largest!r}")
+    if largest is None:
+        before, found = None, local_constant(vorticity, viscosity, largest=min(10, n // 2 - 1))
+        for size in range(14, n // 2, 4):
+            before, found = found, local_constant(vorticity, viscosity, largest=size)
+            if bool((found <= 1.001 * before).all()):
+                break
+        return found
+    if not isinstance(largest, int) or isinstance(largest, bool) or not 1 <= largest < n / 2:
+        raise ValueError(f"largest must be None or an int in [1, n / 2), got {largest!r}")
     k, l = torch.meshgrid(torch.arange(-largest, largest + 1), torch.arange(largest + 1), indexing="ij")  # noqa: E741
     half = (l > 0) | (k > 0)  # one of each pair k, -k
     basis = waves(n, torch.stack([k[half], l[half]], 1)).flatten(0, 1).to(vorticity.device)  # cosines and sines, orthonormal
@@ -372,10 +414,13 @@ def waves(n: int, wavenumbers: Tensor) -> Tensor:
 
 # ----------------------------------------------------------------------------------------------------------------- data
 def resample(field: Tensor, n: int) -> Tensor:
-    """The same trigonometric polynomial (..., m, m) on an n x n grid; wavenumbers that either grid lacks are left out. Raises ValueError for an odd n."""
+    """The same trigonometric polynomial (..., m, m) on an n x n grid; wavenumbers that either grid lacks are left out. Raises ValueError for an odd n
+    or a field that is not square."""
     m = field.shape[-1]
-    if n % 2 or m % 2 or n < 4:
-        raise ValueError(f"n and the field's size must be even, got {n} and {m}")
+    if not isinstance(n, int) or n % 2 or n < 4:
+        raise ValueError(f"n must be an even int of at least 4, got {n!r}")
+    if field.dim() < 2 or field.shape[-2] != m or m % 2 or m < 4:
+        raise ValueError(f"field must have shape (..., m, m) with an even m of at least 4, got {tuple(field.shape)}")
     half = min(m, n) // 2
     a = rfft2(field.double())
     b = a.new_zeros(*field.shape[:-2], n, n // 2 + 1)
@@ -388,7 +433,11 @@ def random_vorticity(count: int, n: int, *, std: float, peak: float = 2.0, gener
     """Gaussian random fields (count, n, n), float64, mean zero, scaled to the standard deviation `std` each.
 
     White noise on a grid that does not depend on n, times |k|^2 exp(-|k|^2 / peak^2), largest at |k| = peak; wavenumbers beyond n / 3 are left out.
+    Raises ValueError for a count below 1, std <= 0, or a peak below 0.5.
     """
+    for name, value, least in (("count", count, 1), ("std", std, 0), ("peak", peak, 0.5)):
+        if not least <= value < float("inf") or value == 0:
+            raise ValueError(f"{name} must be {'positive' if not least else f'at least {least}'} and finite, got {value!r}")
     base = 2 * round(8 * peak)  # beyond half of it the factor is below 1e-25
     grid = _Grid(base, torch.device("cpu"))
     noise = torch.randn(count, base, base, generator=generator, dtype=torch.float64)
@@ -436,8 +485,8 @@ def _coarse(c: Tensor, viscosity: float, start: Tensor) -> tuple[Tensor, Tensor]
     return found, y
 
 
-def _draw(regime: Regime, count: int, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """(forcing, vorticity) of those of `count` random fields that are confirmed: from rest and from an unrelated field, solvers that see the
+def draw(regime: Regime, count: int, n: int, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(forcing, vorticity), float64, of those of `count` random fields that are confirmed: from rest and from an unrelated field, solvers that see the
     forcing alone find the same flow, and it is the one that the forcing was made from. Found on a coarse grid, finished on the fine one."""
     drawn = random_vorticity(count, n, std=regime.std, peak=regime.peak, generator=generator)
     forcing = manufacture(drawn, regime.viscosity)
@@ -500,7 +549,7 @@ def _chunks(regime: Regime, n: int, folder: Path, recipe: dict) -> Iterator[tupl
                 warnings.warn(f"{error}; it is made again", stacklevel=3)
         if found is None:
             digest = hashlib.sha256(f"{recipe['seed']}/{index}".encode()).digest()
-            found = _draw(regime, _CHUNK, n, torch.Generator().manual_seed(int.from_bytes(digest[:7], "big")))
+            found = draw(regime, _CHUNK, n, generator=torch.Generator().manual_seed(int.from_bytes(digest[:7], "big")))
             checkpoints.write_tensors(path, {"forcing": found[0], "vorticity": found[1]}, {"recipe": mine, "sha256": _checksum(*found)})
         yield found
         index += 1
