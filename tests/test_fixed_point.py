@@ -340,6 +340,13 @@ def test_neighbours_that_diverge_or_turn_nan_change_nothing(method, tol, waits, 
 
 
 @pytest.mark.parametrize("method", METHODS, ids=name)
+def test_an_infinite_residual_is_not_small_beside_an_infinite_image(method):
+    x = torch.full((2, 3), 1e25)  # finite in float32, its norm is not
+    solution = eq.solve(lambda y, x: -2 * y + x, torch.zeros(2, 3), x, method=method, max_steps=40, tol=1e-3, throw=False)
+    assert not solution.success.any()
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name)
 @pytest.mark.parametrize("tol", [1e-9, None], ids=["tol", "budget"])
 def test_the_path_without_host_looks_agrees(method, tol, monkeypatch):
     problem = mixed(8)

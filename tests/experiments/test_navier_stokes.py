@@ -6,7 +6,7 @@ import torch
 import equilibria as eq
 from equilibria import __main__, training
 from equilibria.experiments import navier_stokes as experiment
-from equilibria.operators.fourier import ImplicitFNO
+from equilibria.operators.fourier import ExplicitFNO, ImplicitFNO
 from equilibria.problems import navier_stokes as ns
 
 f64 = torch.float64
@@ -91,6 +91,45 @@ def test_memory_is_flat_for_the_implicit_adjoint_and_grows_when_unrolled():
     assert step(20, eq.Unrolled()) > 1.8 * step(10, eq.Unrolled()) > 3 * step(10, eq.Phantom())
 
 
+def test_the_memory_of_an_implicit_step_does_not_depend_on_its_free_iterations():
+    torch.manual_seed(0)
+    f, w = (part.float() for part in flows(2))
+    implicit, explicit = (kind(width=4, modes=3) for kind in (ImplicitFNO, ExplicitFNO))
+    few, many = (experiment.training_bytes(implicit, f, w, free=free) for free in (2, 40))
+    assert few == many > 2 * experiment.training_bytes(explicit, f, w) > 0  # three iterations with gradient against one pass
+
+
+def test_local_constants_in_closed_form():
+    model, (f, w) = Exact(16), flows(2, 16)
+    slopes = experiment.local_along_t(model, f, [1, 3], tol=1e-6)
+    # y_t = (1 - 2^-t) (nu |k|^2)^-1 curl f is steepest at |k| = 1, where curl has norm 1
+    torch.testing.assert_close(slopes, torch.tensor([0.5, 0.875], dtype=f64)[:, None].expand(2, 2) / NU, rtol=1e-4, atol=0)
+    explicit = ExplicitFNO(width=4, modes=3)
+    found = experiment.local_along_t(explicit, f.float(), [1, 2, 4])
+    assert found.shape == (3, 2) and torch.equal(found[0], found[2])
+
+
+@pytest.mark.parametrize("name, profile, message", [("implict", "quick", "name must be one of implicit, .* got 'implict'"), ("depth", "quick", "got 'depth'"),
+                                                    ("evaluation", "quick", "got 'evaluation'"), ("implicit", "big", "profile must be one of quick, paper, got 'big'")])  # fmt: skip
+def test_unknown_names_are_refused(name, profile, message):
+    with pytest.raises(ValueError, match=message):
+        experiment.new(name, profile=profile)
+
+
+def test_loading_leaves_random_numbers_alone():
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    experiment.load("implicit")
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_train_test_and_validation_flows_differ():
+    train = ns.data("unique", 4, n=16, seed=experiment._SEED_OF_TRAINING, progress=False).vorticity
+    test = ns.data("unique", 4, n=16, seed=experiment._SEED_OF_TEST, progress=False).vorticity
+    assert torch.cdist(train.flatten(1), test.flatten(1)).min() > 0.1
+
+
 # ---------------------------------------------------------------------------------------------------------- training
 @pytest.fixture
 def small(tmp_path, monkeypatch):
@@ -99,6 +138,7 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setitem(experiment.RECIPES, "quick", TINY)
     monkeypatch.setitem(experiment.RECIPES, "paper", TINY)
     monkeypatch.setattr(ns, "_CHUNK", 12)
+    monkeypatch.setattr(experiment, "_SURVEYED", 3)
     return tmp_path
 
 
@@ -112,6 +152,17 @@ def test_every_model_trains_and_is_evaluated(small, capsys):
     capsys.readouterr()
     experiment.train("evaluation", profile="quick")
     assert capsys.readouterr().out == ""  # nothing is evaluated twice
+
+
+def test_the_survey_counts_what_the_solver_finds(small):
+    experiment.train("evaluation", profile="quick")
+    found = experiment.surveyed()
+    assert [row["std"] for row in found["rows"]] == [0.05, 0.1, 0.2, 0.334] and found["flows"] == TINY.test
+    assert all(0 <= row["other"] <= row["solved"] <= 1 and row["kept"] <= 1 for row in found["rows"])
+    assert found["rows"][0]["solved"] == 1 and found["rows"][0]["other"] == 0 and found["rows"][-1]["other"] > 0
+    test = experiment.test_set(progress=False)
+    _, distance = ns.another_state(test.vorticity, NU)  # TINY is of the regime published: from rest most lead elsewhere
+    assert set((distance > 0.01).nonzero().flatten().tolist()) <= {index for index, _ in found["second"]}
 
 
 def test_the_profile_paper_has_both_regimes(small, monkeypatch):
@@ -130,6 +181,31 @@ def test_implicit_training_resumes_exactly(small):
     assert whole.finished and not part.finished and 0 < part.step < 24
     assert experiment.train("implicit", profile="quick", seed=1).finished
     assert (small / "checkpoints/navier_stokes/implicit-seed1.safetensors").read_bytes() == weights
+
+
+def test_a_visit_costs_the_graded_errors_and_the_last_move(monkeypatch):
+    monkeypatch.setattr(experiment, "_AFRESH", 0.0)
+    torch.manual_seed(0)
+    model, pool = ImplicitFNO(width=4, modes=3), experiment._pool(TINY, 16, "cpu")
+    f, w = (part.float() for part in flows(6, 16))
+    slots, pool["visits16"][:], start = torch.tensor([1, 4]), 1, torch.randn(2, 4, 256)
+    pool["z16"][slots], pool["flow16"][slots], pool["code16"][slots] = start, torch.tensor([5, 2]), torch.tensor([3, 6])
+    value = experiment.pool_loss(model, pool, 1e3 * f, w, slots, torch.Generator().manual_seed(0), free=(5, 5))
+    x, label = experiment.turned(1e3 * f[[5, 2]], w[[5, 2]], torch.tensor([3, 6]))
+    *_, before, first, second, last = eq.trajectory(model, start, model.encode(x), 8)
+    error = sum(experiment.relative_error(model.decode(z), label).mean() for z in (first, second, last)) / 3
+    moved = ((last - second).flatten(1).norm(dim=1) / last.flatten(1).norm(dim=1)).mean()
+    torch.testing.assert_close(value, error + 0.1 * moved)
+    torch.testing.assert_close(pool["z16"][slots], last)
+    value.backward()  # the free iterations are constants: the gradient is that of three from where they ended
+    found = model.injections[0].weight.grad.clone()
+    model.zero_grad()
+    z, q, terms = before.detach(), model.encode(x), []
+    for _ in range(3):
+        previous, z = z, model(z, q)
+        terms.append(experiment.relative_error(model.decode(z), label).mean())
+    (sum(terms) / 3 + 0.1 * ((z - previous).flatten(1).norm(dim=1) / z.detach().flatten(1).norm(dim=1)).mean()).backward()
+    torch.testing.assert_close(found, model.injections[0].weight.grad, rtol=1e-3, atol=1e-6)
 
 
 def test_the_pool_keeps_states_between_visits(monkeypatch):

@@ -41,6 +41,15 @@ def test_too_small_a_grid_is_refused():
         SpectralConvolution(2, 4)(torch.zeros(1, 2, 64))
 
 
+def test_gradients_pass_after_inference():
+    model, x = ImplicitFNO(width=4, modes=3), torch.randn(1, 2, 16, 16)
+    with torch.inference_mode():
+        model(model.start(model.encode(x)), model.encode(x))
+    q = model.encode(x)
+    model(model.start(q), q).square().sum().backward()
+    assert all(p.grad is not None for name, p in model.named_parameters() if name.startswith("blocks"))
+
+
 def test_the_published_count():
     implicit, explicit = ImplicitFNO(width=32, modes=12), ExplicitFNO(width=32, modes=12)
     assert count(implicit) == 2_376_322 and count(explicit) == count(implicit) - 1  # 2.376 million, and the damping
@@ -121,6 +130,13 @@ def test_the_grid_does_not_matter():
 
 
 def test_bad_arguments():
+    for settings, message in ((dict(width=0, modes=3), "width must be an int of at least 1, got 0"), (dict(width=4, modes=-1), "modes must be .* got -1")):
+        with pytest.raises(ValueError, match=message):
+            SpectralConvolution(**settings)
+    with pytest.raises(ValueError, match=r"z must have shape \(B, 4, n \* n\), got \(1, 4, 80\)"):
+        SpectralConvolution(4, 3)(torch.zeros(1, 4, 80))
+    with pytest.raises(TypeError, match="x must have the weights' dtype torch.float32, got torch.float64"):
+        ExplicitFNO(width=4, modes=3)(torch.zeros(1, 2, 16, 16, dtype=f64))
     with pytest.raises(ValueError, match="damping must lie in"):
         ImplicitFNO(width=4, modes=3, damping=1.1)
     with pytest.raises(ValueError, match="depth must be an int of at least 1, got 0"):

@@ -178,6 +178,7 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
         _KEPT.record(names(profile)[:-1], evaluate, profile=profile, minutes=minutes, device=device, told=lambda found:
                      f"relative error {sum(found['errors']) / len(found['errors']):.4f} on {len(found['errors'])} test flows")
         if profile == "quick" and not _survey_path().exists():
+            _survey_path().parent.mkdir(parents=True, exist_ok=True)
             write(_survey_path(), json.dumps(survey()) + "\n")
             print(f"survey of the flows: recorded in {_survey_path()}")
         return None

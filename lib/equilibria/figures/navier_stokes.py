@@ -9,7 +9,7 @@ from equilibria.figures import COLOURS, SEQUENCE, iterations
 __all__ = ["flows", "two_states", "classical", "solve", "errors", "maps", "steepness", "far_beyond", "regularity", "sweep", "physics", "race", "head_start", "transfer"]
 
 _TICKS = (1, 2, 4, 8, 16, 32, 50, 100, 200)
-_CLASSICAL = (SEQUENCE[4], SEQUENCE[5], SEQUENCE[9])  # Picard, Anderson, Newton-Krylov
+_METHODS = {"Picard": SEQUENCE[4], "Anderson": SEQUENCE[5], "Newton-Krylov": SEQUENCE[9]}
 
 
 def _field(axis, field, limit: float, title: str = "", cmap: str = "RdBu_r", low: float | None = None):
@@ -70,7 +70,8 @@ def classical(data: dict) -> Figure:
     rows = data["classical"]
     figure, axes = plt.subplots(1, len(rows), figsize=(3.9 * len(rows), 4.4), sharey=True)
     for axis, (amplitude, methods) in zip(axes, rows.items()):
-        for (name, found), colour in zip(methods.items(), _CLASSICAL):
+        for name, colour in _METHODS.items():
+            found = methods[name]
             for index, curve in enumerate(found["residuals"]):
                 label = f"{name}: {round(found['solved'] * len(found['residuals']))} of {len(found['residuals'])} solved"
                 axis.loglog(range(1, len(curve) + 1), curve, color=colour, lw=1, alpha=0.8, label=label if index == 0 else None)
@@ -85,9 +86,9 @@ def classical(data: dict) -> Figure:
 def solve(data: dict) -> Figure:
     """The network's own solve: residual against evaluations of G, Anderson and Picard, every line a flow."""
     figure, axis = plt.subplots(figsize=(6.8, 4))
-    for name, colour in zip(("Picard", "Anderson"), _CLASSICAL):
+    for name in ("Picard", "Anderson"):
         for index, curve in enumerate(data["solve"][name]):
-            axis.semilogy(range(1, len(curve) + 1), curve, color=colour, lw=1, alpha=0.8, label=name if index == 0 else None)
+            axis.semilogy(range(1, len(curve) + 1), curve, color=_METHODS[name], lw=1, alpha=0.8, label=name if index == 0 else None)
     axis.axhline(1e-3, color=COLOURS["bound"], ls=":", label="where the tables stop")
     axis.set(xlabel="evaluations of G", ylabel="relative residual |G(z, q) - z| / |G(z, q)|", title=f"One equilibrium a flow: {len(data['solve']['Picard'])} test flows")
     axis.legend()
@@ -145,22 +146,23 @@ def steepness(data: dict) -> Figure:
     axes[0].axhline(row["target"], color=COLOURS["closed_form"], ls=":", label="the physical map")
     axes[0].axhline(row["explicit_lipschitz"], color=COLOURS["explicit"], ls="--", label="explicit")
     axes[0].set(ylabel="L_t", yscale="log", title="The paper's fifteen directions")
-    axes[0].yaxis.set_major_formatter("{x:g}")
+    ticks = [tick for tick in (5, 10, 20, 50, 100, 200, 500, 1000) if axes[0].get_ylim()[0] <= tick <= axes[0].get_ylim()[1]]
+    axes[0].set_yticks(ticks, [str(tick) for tick in ticks])
     ratio = np.asarray(row["local"]) / np.asarray(row["physical"])  # a row a t, a column a flow
     explicit = np.asarray(row["local_explicit"]) / np.asarray(row["physical"])
     for flow, (marker, curve) in enumerate(zip("os^Dv" * len(explicit), ratio.T)):
         axes[1].plot(row["local_t"], curve, color=COLOURS["implicit"], marker=marker, ms=5, label="implicit, y_t, a line a flow" if flow == 0 else None)
         axes[1].plot(row["local_t"], [explicit[flow]] * len(curve), color=COLOURS["explicit"], ls="--", marker=marker, ms=4, label="explicit" if flow == 0 else None)
     axes[1].axhline(1, color=COLOURS["closed_form"], ls=":", label="the physical map at that flow")
-    axes[1].set(ylabel="local constant / that of the physics", ylim=(0, None), title="All directions")
+    axes[1].set(ylabel="local constant / that of the physics", ylim=(0, 1.4 * max(ratio.max(), explicit.max(), 1)), title="All directions")
     mean, std = np.asarray(row["error_mean"]), np.asarray(row["error_std"])
     axes[2].plot(t, mean, color=COLOURS["implicit"], lw=2, label="implicit, y_t (band: one std)")
     axes[2].fill_between(t, np.maximum(mean - std, 1e-3), mean + std, color=COLOURS["implicit"], alpha=0.15, lw=0)
     axes[2].axhline(row["explicit_error"], color=COLOURS["explicit"], ls="--", label="explicit")
-    axes[2].set(ylabel="relative L2 error, clean and perturbed", ylim=(0, None), title="The error meanwhile")
+    axes[2].set(ylabel="relative L2 error", ylim=(0, None), title="The error meanwhile, clean and perturbed")
     for axis in axes:
         iterations(axis, _TICKS, last=len(row["lipschitz"]))
-        axis.legend(fontsize="small")
+        axis.legend(fontsize="small", loc="upper right" if axis is not axes[0] else "best")
     figure.suptitle("y_t becomes about as steep as the physics while its error falls")
     return figure
 
@@ -210,7 +212,7 @@ def sweep(data: dict) -> Figure:
     for axis, value in zip(axes, (own["error"], own["memory"])):
         axis.scatter(own["parameters"] / 1e6, value, marker="*", s=180, color=COLOURS["implicit"], zorder=3, label="implicit, any number of iterations")
         axis.axhline(value, color=COLOURS["implicit"], lw=1, ls=":")
-        axis.set(xlabel="weights (millions)", ylim=(0, None))
+        axis.set(xlabel="weights (millions)", ylim=(0, 1.08 * axis.get_ylim()[1]))
         axis.legend()
     axes[0].set(ylabel="test error", title="Depth and width against iterations")
     axes[1].set(ylabel="kept for the backward pass (MB)", title=f"Training memory of one flow, {data['n']} x {data['n']}")
@@ -234,7 +236,7 @@ def race(data: dict) -> Figure:
     """Error against measured seconds a flow (the file of timings): the networks, and Newton-Krylov from rest, from their answers, or following the flow."""
     figure, axis = plt.subplots(figsize=(7.6, 4.6))
     for name, colour, marker, line in (("implicit network, y_t", COLOURS["implicit"], "o", "-"), ("explicit network", COLOURS["explicit"], "X", "none"),
-                                       ("Newton-Krylov from rest", _CLASSICAL[2], "^", "-"), ("Newton-Krylov from the explicit answer", COLOURS["explicit"], "^", "-"),
+                                       ("Newton-Krylov from rest", _METHODS["Newton-Krylov"], "^", "-"), ("Newton-Krylov from the explicit answer", COLOURS["explicit"], "^", "-"),
                                        ("Newton-Krylov from the implicit answer", COLOURS["implicit"], "^", "--"), ("followed from rest, no network", SEQUENCE[4], "s", "none")):
         row = data["race"][name]
         axis.loglog(row["seconds"], np.maximum(row["error"], 1e-9), color=colour, marker=marker, ls=line, ms=6, label=name)
