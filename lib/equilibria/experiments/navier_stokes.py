@@ -24,6 +24,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from equilibria import checkpoints, lipschitz, training
 from equilibria.experiments import Kept, rounded
@@ -222,7 +223,7 @@ AMPLITUDES = (0.05, 0.1, 0.2, 0.334)  # std(w) of the survey; the last one is th
 _SURVEYED = 40  # fields at each
 
 
-def survey(*, tries: int = 2) -> dict:
+def survey(*, tries: int = 6) -> dict:
     """What the solver finds among the flows of `quick`, whatever a network says:
 
     second   [index, distance] of the test flows for which `navier_stokes.other_states` finds a second steady state, from rest and `tries` random fields
@@ -230,13 +231,13 @@ def survey(*, tries: int = 2) -> dict:
              than the one drawn (other), and that the rule of the regime `unique` keeps (kept)
     """
     generator, rows, n = torch.Generator().manual_seed(0), [], RECIPES["quick"].n
-    for std in AMPLITUDES:
+    for std in tqdm(AMPLITUDES, desc="survey", unit="amplitude", leave=False):
         found, distance = navier_stokes.another_state(navier_stokes.random_vorticity(_SURVEYED, n, std=std, generator=generator), navier_stokes.VISCOSITY)
         kept = len(navier_stokes.draw(navier_stokes.Regime(std=std, solved=True), _SURVEYED, n, generator=generator)[1])
         rows.append({"std": std, "fields": _SURVEYED, "solved": found.success.double().mean().item(),
                      "other": (found.success & (distance > 0.01)).double().mean().item(), "kept": kept / _SURVEYED})
     flows = test_set(progress=False)
-    _, distance = navier_stokes.other_states(flows, navier_stokes.VISCOSITY, tries=tries, generator=generator)
+    _, distance = navier_stokes.other_states(flows, navier_stokes.VISCOSITY, tries=tries, generator=generator, progress=True)
     return {"n": n, "flows": len(flows), "tries": tries, "second": [[i, round(distance[i].item(), 3)] for i in distance.nonzero().flatten().tolist()], "rows": rows}
 
 

@@ -338,7 +338,8 @@ def _distance(w: Tensor, label: Tensor) -> Tensor:
     return torch.where(off > 0, off / label.flatten(1).norm(dim=1), off)
 
 
-def other_states(flows: Flows, viscosity: float, *, tries: int, generator: torch.Generator, n: int = 32) -> tuple[Tensor, Tensor]:
+def other_states(flows: Flows, viscosity: float, *, tries: int, generator: torch.Generator, n: int = 32,
+                 progress: bool = False) -> tuple[Tensor, Tensor]:  # fmt: skip
     """(w (N, n', n'), distance (N,)): for each flow the steady state under its own forcing, on its own grid, that lies farthest from its label of those
     that are found by following it from rest and by Newton-Krylov from `tries` random fields of the label's size (tried on n x n points); the label and 0
     where there is none.
@@ -349,9 +350,9 @@ def other_states(flows: Flows, viscosity: float, *, tries: int, generator: torch
     c, truth = resample(curl(flows.forcing), min(n, fine)), resample(flows.vorticity, min(n, fine))
     std = truth.std((1, 2), correction=0)[:, None, None]
     found, distance = flows.vorticity.clone(), torch.zeros(N, dtype=flows.vorticity.dtype)
-    for index in range(tries + 1):
-        start = std * random_vorticity(N, truth.shape[-1], std=1.0, generator=generator) if index else _from_rest(c, viscosity)
-        coarse = solve(operator(viscosity), start, c, method=NewtonKrylov(krylov=_KRYLOV, backtracks=12), max_steps=1000, tol=1e-6, throw=False)
+    for index in tqdm(range(tries + 1), desc="other states", unit="start", disable=not progress, leave=False):
+        start = std * random_vorticity(N, truth.shape[-1], std=1.0, generator=generator).to(c) if index else _from_rest(c, viscosity)
+        coarse = solve(operator(viscosity), start, c, method=NewtonKrylov(krylov=_KRYLOV, backtracks=12), max_steps=400, tol=1e-6, throw=False)
         far = (coarse.success & (_distance(coarse.y, truth) > 0.01)).nonzero().flatten()
         if not len(far):
             continue

@@ -1,0 +1,93 @@
+"""What a GPU gives must be what a CPU gives: solvers, adjoints, Lipschitz estimates, and the parts of each case. `pytest -m gpu`."""
+
+import pytest
+import torch
+
+import equilibria as eq
+from equilibria import lipschitz
+from equilibria.experiments import deblurring, language, linear_programs, navier_stokes
+from equilibria.operators.fourier import ImplicitFNO
+from equilibria.operators.lp_graph import graph
+from equilibria.problems import images
+from equilibria.problems import linear_programs as programs
+from equilibria.problems import navier_stokes as flows
+
+pytestmark = pytest.mark.gpu
+DEVICE = "cuda"
+f64 = torch.float64
+
+
+def G(y, x):
+    return torch.tanh(0.5 * y.roll(1, 1) + x)
+
+
+@pytest.mark.parametrize("method", [eq.Picard(), eq.Anderson(), eq.Broyden(), eq.NewtonKrylov()], ids=lambda m: type(m).__name__)
+def test_solvers(method):
+    x = torch.linspace(-2, 2, 40, dtype=f64).view(4, 10)
+    here, there = (eq.solve(G, torch.zeros_like(a), a, method=method, max_steps=200, tol=1e-10) for a in (x, x.to(DEVICE)))
+    assert there.y.device.type == DEVICE and there.success.all()
+    torch.testing.assert_close(there.y.cpu(), here.y)
+
+
+@pytest.mark.parametrize("adjoint", [eq.Implicit(tol=1e-10), eq.Phantom(), eq.JacobianFree(), eq.Unrolled()], ids=lambda a: type(a).__name__)
+def test_gradients(adjoint):
+    found = []
+    for device in ("cpu", DEVICE):
+        x = torch.linspace(-2, 2, 40, dtype=f64, device=device).view(4, 10).requires_grad_()
+        eq.equilibrium(G, torch.zeros_like(x), x, method=eq.Picard(), max_steps=200, tol=1e-10, adjoint=adjoint).y.square().sum().backward()
+        found.append(x.grad.cpu())
+    torch.testing.assert_close(found[1], found[0], rtol=1e-6, atol=1e-9)
+
+
+def test_lipschitz_constants():
+    x = torch.linspace(-1, 1, 12, dtype=f64).view(2, 6)
+    f = lambda x: x**3 + x.roll(1, 1)
+    torch.testing.assert_close(lipschitz.local(f, x.to(DEVICE)).cpu(), lipschitz.local(f, x), rtol=1e-3, atol=0)
+
+
+def test_flows():
+    w = flows.random_vorticity(2, 24, std=0.05, generator=torch.Generator().manual_seed(0))
+    f = flows.manufacture(w.to(DEVICE), 0.01)
+    found = flows.steady_state(f, 0.01)
+    assert found.y.device.type == DEVICE and found.success.all()
+    torch.testing.assert_close(found.y.cpu(), w, rtol=0, atol=1e-6)
+    torch.testing.assert_close(flows.local_constant(w.to(DEVICE), 0.01).cpu(), flows.local_constant(w, 0.01), rtol=1e-6, atol=0)
+
+
+def test_the_fourier_operator():
+    torch.manual_seed(0)
+    model, x = ImplicitFNO(width=4, modes=3).double(), torch.randn(2, 2, 16, 16, dtype=f64)
+    answers = []
+    for device in ("cpu", DEVICE):
+        answers.append(navier_stokes.answer(model.to(device), x.to(device)).cpu())
+    torch.testing.assert_close(answers[1], answers[0], rtol=0, atol=1e-3)  # both stop at a residual of 1e-3
+
+
+def test_shipped_models():
+    """Each shipped implicit model gives on both devices what it gives on one, iteration by iteration."""
+    truth = images.crops(list(images.embedded().values())[:1], size=64, seed=0)
+    hqs, looped, lp = deblurring.load("hqs")[0], language.load("parity", seed=language.seeds("parity")[0])[0], linear_programs.load("implicit-4", seed=0)[0]
+    blurred = images.measure(truth, images.Blur(deblurring.kernel("quick")), generator=torch.Generator().manual_seed(0))
+    asked, some = language.questions("parity", 4, 8, generator=0).tokens, programs.generate(4, seed=3, progress=False)
+    found = []
+    for device in ("cpu", DEVICE):
+        x, tokens = blurred.to(device), asked.to(device)
+        *_, y = eq.trajectory(hqs.to(device), x, x, 10)
+        logits = looped.to(device)(tokens, 8)
+        *_, p = linear_programs.trajectory(lp.to(device), graph(some, device=device), 8)
+        found.append((y.cpu(), (logits[0] if isinstance(logits, tuple) else logits).cpu(), p.cpu()))
+    with torch.no_grad():
+        for here, there in zip(*found):
+            torch.testing.assert_close(there, here, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["implicit", "explicit"])
+def test_a_few_steps_of_training(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("EQUILIBRIA_DATA", str(tmp_path))
+    recipe = navier_stokes.Recipe(width=4, modes=3, regime="published", n=24, coarse=16, train=8, test=4, batch=4, pool=8, learning_rate=1e-3,
+                                  steps={"implicit": (6, 2), "explicit": (6, 2), "unrolled": (2, 1)})  # fmt: skip
+    monkeypatch.setitem(navier_stokes.RECIPES, "paper", recipe)
+    monkeypatch.setattr(flows, "_CHUNK", 12)
+    outcome = navier_stokes.train(name, profile="paper", device=DEVICE)
+    assert outcome.finished and navier_stokes.load(name, profile="paper")[1]["device"] == DEVICE
+    assert len(navier_stokes.evaluate(name, seed=0, profile="paper", device=DEVICE)["errors"]) == 4
