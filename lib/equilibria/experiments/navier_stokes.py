@@ -220,13 +220,13 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
 
 # ------------------------------------------------------------------------------------------------- measuring: the flows
 AMPLITUDES = (0.05, 0.1, 0.2, 0.334)  # std(w) of the survey; the last one is the paper's
-_SURVEYED = 40  # fields at each
+_SURVEYED, _TRIES = 40, 6  # fields at each; random starts for each test flow
 
 
-def survey(*, tries: int = 6) -> dict:
+def survey() -> dict:
     """What the solver finds among the flows of `quick`, whatever a network says:
 
-    second   [index, distance] of the test flows for which `navier_stokes.other_states` finds a second steady state, from rest and `tries` random fields
+    second   [index, distance] of the test flows for which `navier_stokes.other_states` finds a second steady state, from rest and _TRIES random fields
     rows     for each std(w) in AMPLITUDES, of `fields` fields: shares whose forcing `steady_state` solves from rest (solved), to another flow
              than the one drawn (other), and that the rule of the regime `unique` keeps (kept)
     """
@@ -237,8 +237,8 @@ def survey(*, tries: int = 6) -> dict:
         rows.append({"std": std, "fields": _SURVEYED, "solved": found.success.double().mean().item(),
                      "other": (found.success & (distance > 0.01)).double().mean().item(), "kept": kept / _SURVEYED})
     flows = test_set(progress=False)
-    _, distance = navier_stokes.other_states(flows, navier_stokes.VISCOSITY, tries=tries, generator=generator, progress=True)
-    return {"n": n, "flows": len(flows), "tries": tries, "second": [[i, round(distance[i].item(), 3)] for i in distance.nonzero().flatten().tolist()], "rows": rows}
+    _, distance = navier_stokes.other_states(flows, navier_stokes.VISCOSITY, tries=_TRIES, generator=generator, progress=True)
+    return {"n": n, "flows": len(flows), "tries": _TRIES, "second": [[i, round(distance[i].item(), 3)] for i in distance.nonzero().flatten().tolist()], "rows": rows}
 
 
 def _survey_path() -> Path:
