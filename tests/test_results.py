@@ -67,6 +67,20 @@ def test_save_is_exact_sorted_and_the_same_twice(run):
     assert [path.name for path in run.folder.iterdir()] == ["results.json"]
 
 
+def test_save_adds_to_what_the_run_saved_and_not_to_an_older_run(sample, run):
+    run.save(error=1, steps=[1])
+    run.save("other", error=3)
+    run.save(error=2, seeds=3)
+    assert run.load() == {"error": 2, "steps": [1], "seeds": 3} and run.load("other") == {"error": 3}
+    with pytest.raises(ValueError, match="worse is nan"):
+        run.save(error=4, worse=float("nan"))
+    run.save()
+    assert run.load()["error"] == 2  # all or nothing
+    again = results.start("01", run.parameters)
+    again.save(error=5)
+    assert again.folder == run.folder and again.load() == {"error": 5}
+
+
 def test_float32_keeps_every_bit(run):
     numbers = torch.randn(1000)
     run.save(numbers=numbers)

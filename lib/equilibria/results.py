@@ -1,7 +1,7 @@
 """Compute, save, then draw: the results of a notebook's run, and where they go.
 
     run = results.start("01_one_over_x", parameters)    checks the parameters, seeds everything, chooses the folder
-    run.save(error=errors)                              results.json: sorted, exact, the same bytes in every run
+    run.save(error=errors)                              results.json: sorted, exact, the same bytes in every run; grows with each call
     run.timings(solve=seconds)                          timings.json: measured seconds, free to differ between runs
     run.finish()                                        provenance.json: profile, seed, versions, device, commit, wall time
 
@@ -40,6 +40,7 @@ class Run:
     parameters: dict
     folder: Path
     started: float
+    saved: dict[str, dict] = dataclasses.field(default_factory=dict, repr=False)  # what ``save`` wrote so far, by file
 
     @property
     def profile(self) -> str:
@@ -47,12 +48,14 @@ class Run:
         return self.folder.parent.name
 
     def save(self, name: str = "results", **values) -> Path:
-        """Write ``values`` to ``<name>.json``: numbers, text, lists, dicts, arrays and tensors of any shape.
+        """Write ``values`` to ``<name>.json``, beside what this run saved there before: numbers, text, lists, dicts, arrays, tensors.
 
         Raises ``ValueError`` naming the entry for NaN or infinity (give None where there is nothing to report) and
         ``TypeError`` for anything else that JSON cannot hold.
         """
-        text = json.dumps({key: _plain(value, key) for key, value in values.items()}, sort_keys=True, indent=1, allow_nan=False)
+        held = self.saved.setdefault(name, {})
+        held |= {key: _plain(value, key) for key, value in values.items()}
+        text = json.dumps(held, sort_keys=True, indent=1, allow_nan=False)
         return write(self.folder / f"{name}.json", text + "\n")
 
     def table(self, name: str, rows: list[dict]) -> Path:

@@ -190,8 +190,8 @@ def regularity(data: dict) -> Figure:
     figure, axis = plt.subplots(figsize=(6.6, 3.8))
     rows = data["regularity"]
     place = range(1, len(rows["mu"]) + 1)
-    axis.plot(place, rows["mu"], "o-", color=COLOURS["implicit"], label="mu, |dG/dz| at z*")
-    axis.plot(place, rows["rate"], "s:", color=COLOURS["implicit"], mfc="none", label="observed rate of convergence")
+    axis.plot(place, rows["mu"], "o", color=COLOURS["implicit"], label="mu, |dG/dz| at z*")
+    axis.plot(place, rows["rate"], "s", color=COLOURS["implicit"], mfc="none", label="observed rate of convergence")
     axis.axhline(1, color=COLOURS["closed_form"], lw=1)
     axis.set(xlabel="test flow", ylabel="contraction modulus", xticks=list(place), ylim=(0, None), title="The loop converges; is it a contraction?")
     axis.legend()
