@@ -39,7 +39,9 @@ def test_commands_are_understood():
             _parser().parse_args(words)
         if program == "make":
             assert re.search(rf"^{words[0]}:", (HOME / "Makefile").read_text(), re.MULTILINE)
-    assert seen == {"make", "jupyter", "equilibria", "papermill"}
+        if program.endswith("python"):
+            assert words == ["-m", "pytest", "-m", "gpu"] and '"gpu: ' in (HOME / "pyproject.toml").read_text()
+    assert seen == {"make", "jupyter", "equilibria", "papermill", "python"}
 
 
 def test_every_file_that_the_readme_names_is_there():

@@ -101,12 +101,35 @@ def test_the_memory_of_an_implicit_step_does_not_depend_on_its_free_iterations()
 
 def test_local_constants_in_closed_form():
     model, (f, w) = Exact(16), flows(2, 16)
-    slopes = experiment.local_along_t(model, f, [1, 3], tol=1e-6)
+    slopes, settled = experiment.local_along_t(model, f, [1, 3], tol=1e-6)
     # y_t = (1 - 2^-t) (nu |k|^2)^-1 curl f is steepest at |k| = 1, where curl has norm 1
     torch.testing.assert_close(slopes, torch.tensor([0.5, 0.875], dtype=f64)[:, None].expand(2, 2) / NU, rtol=1e-4, atol=0)
     explicit = ExplicitFNO(width=4, modes=3)
-    found = experiment.local_along_t(explicit, f.float(), [1, 2, 4])
-    assert found.shape == (3, 2) and torch.equal(found[0], found[2])
+    found, fine = experiment.local_along_t(explicit, f.float(), [1, 2, 4])
+    assert found.shape == (3, 2) and torch.equal(found[0], found[2]) and bool(settled.all() and fine.all())
+    bound, rough = experiment.local_along_t(explicit, f.float(), [1], max_steps=1, tol=1e-6)
+    assert not rough.any() and bool((bound < found[:1]).all())
+
+
+class TwoRests(Exact):
+    """Rests at its input and at minus that, whichever is nearer; leaves 0 for its input."""
+
+    def forward(self, z, q):
+        side = torch.where((z * q).sum(1, keepdim=True) < 0, -1.0, 1.0)
+        return torch.lerp(z, side * q, self.damping)
+
+
+@pytest.mark.parametrize("kind, places", [(Exact, 1), (TwoRests, 2)])
+def test_a_probe_tells_one_place_to_rest_from_two(kind, places, monkeypatch):
+    f, w = flows(30, 16)
+    monkeypatch.setattr(experiment, "load", lambda *args, **kw: (kind(16).float(), {}))
+    monkeypatch.setattr(experiment, "test_set", lambda *args, **kw: ns.Flows(f, w, len(w)))
+    monkeypatch.setattr(experiment, "LOCAL_T", (1, 3))
+    found = experiment.probe("implicit", seed=0)
+    ends = torch.tensor([found["apart"][start] for start in ("noise", "strong noise", "Anderson")])
+    assert ends.shape == (3, 30) and len(found["picard"]) == 30 and ends[2].max() < 1e-4
+    assert (ends[:2] > 1.99).any() == (places == 2) and bool(((ends < 1e-4) | (ends > 1.99)).all())
+    assert len(found["local"]["value"]) == 2 and len(found["local"]["value"][0]) == experiment.LOCAL_FLOWS and all(map(all, found["local"]["settled"]))
 
 
 @pytest.mark.parametrize("name, profile, message", [("implict", "quick", "name must be one of implicit, .* got 'implict'"), ("depth", "quick", "got 'depth'"),
@@ -140,6 +163,7 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr(ns, "_CHUNK", 12)
     monkeypatch.setattr(experiment, "_SURVEYED", 2)
     monkeypatch.setattr(experiment, "_TRIES", 1)
+    monkeypatch.setattr(experiment, "LOCAL_T", (1, 2))
     return tmp_path
 
 
@@ -149,7 +173,7 @@ def test_every_model_trains_and_is_evaluated(small, capsys):
     for name in experiment.names("quick")[:-1]:
         found, = experiment.reports(name)
         assert len(found["errors"]) == 4 and found["sha256"] == experiment.load(name)[1]["sha256"]
-        assert ("along" in found) == (name in ("implicit", "unrolled"))
+        assert ("along" in found) == ("apart" in found) == (name in ("implicit", "unrolled")) and len(found["local"]["value"]) == 2
     capsys.readouterr()
     experiment.train("evaluation", profile="quick")
     assert capsys.readouterr().out == ""  # nothing is evaluated twice

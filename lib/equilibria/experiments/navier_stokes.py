@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +38,8 @@ from equilibria.results import write
 TEST_STEPS = 50  # evaluations of G at most behind a test answer (the paper's)
 ALONG = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 50, 100, 200)  # iterations t of Picard at which the test error is recorded,
 ALONG_FLOWS = 60  # on so many test flows
+LOCAL_T, LOCAL_FLOWS = (1, 2, 4, 8, 16, 32, 64, 128), 3  # iterations and test flows at which true local constants are recorded
+_REST = 100  # iterations after which Picard's iteration has ended
 PERCENTILES = (0.01, 0.02, 0.03, 0.04, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.96, 0.97, 0.98, 0.99)  # of the Lipschitz protocol (the paper's)
 DEPTHS = {"quick": (2, 4, 8), "paper": (2, 4, 8, 16, 32)}
 WIDTHS = {"quick": (28, 40), "paper": (64, 128, 256)}
@@ -176,8 +179,8 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
     The flows are made first, once for all models."""
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if name == "evaluation":
-        _KEPT.record(names(profile)[:-1], evaluate, profile=profile, minutes=minutes, device=device, told=lambda found:
-                     f"relative error {sum(found['errors']) / len(found['errors']):.4f} on {len(found['errors'])} test flows")
+        _KEPT.record(names(profile)[:-1], lambda name, **which: evaluate(name, **which) | probe(name, **which), profile=profile, minutes=minutes, device=device,
+                     told=lambda found: f"relative error {sum(found['errors']) / len(found['errors']):.4f} on {len(found['errors'])} test flows")
         if profile == "quick" and not _survey_path().exists():
             _survey_path().parent.mkdir(parents=True, exist_ok=True)
             write(_survey_path(), json.dumps(survey()) + "\n")
@@ -319,9 +322,9 @@ def training_bytes(model: ExplicitFNO | ImplicitFNO, x: Tensor, y: Tensor, *, fr
     return training.saved_bytes(lambda: pool_loss(model, pool, x, y, slots, generator, free=(free, free)), model)
 
 
-def local_along_t(model: ExplicitFNO | ImplicitFNO, x: Tensor, times: Sequence[int], *, max_steps: int = 40, tol: float = 0.05) -> Tensor:
-    """True local constants |dy_t/df| at the forcings x (B, 2, n, n), all directions, from z_0 = 0: a row a t, (len(times), B). Lower bounds where the power
-    iteration does not settle to `tol` in `max_steps`. An explicit model has one answer, whatever t."""
+def local_along_t(model: ExplicitFNO | ImplicitFNO, x: Tensor, times: Sequence[int], *, max_steps: int = 40, tol: float = 0.05) -> tuple[Tensor, Tensor]:
+    """(value, settled), a row a t, (len(times), B): true local constants |dy_t/df| at the forcings x (B, 2, n, n), all directions, from z_0 = 0, and
+    whether the power iteration settled to `tol` in `max_steps`; where not, the value is a lower bound. An explicit model has one answer, whatever t."""
     def after(t: int):
         def y_t(x):
             q = model.encode(x)
@@ -329,9 +332,15 @@ def local_along_t(model: ExplicitFNO | ImplicitFNO, x: Tensor, times: Sequence[i
             return model.decode(z)
         return y_t
 
+    def constant(f) -> tuple[Tensor, Tensor]:
+        try:
+            return (value := lipschitz.local(f, x, max_steps=max_steps, tol=tol)), torch.ones_like(value, dtype=torch.bool)
+        except lipschitz.NotConverged as short:
+            return short.estimate, short.converged
+
     if isinstance(model, ExplicitFNO):
-        return lipschitz.local(model, x, max_steps=max_steps, tol=tol, throw=False).expand(len(times), -1)
-    return torch.stack([lipschitz.local(after(t), x, max_steps=max_steps, tol=tol, throw=False) for t in times])
+        return tuple(row.expand(len(times), -1) for row in constant(model))
+    return tuple(map(torch.stack, zip(*(constant(after(t)) for t in times))))
 
 
 @torch.no_grad()
@@ -355,3 +364,30 @@ def evaluate(name: str, *, seed: int, profile: str = "quick", count: int | None 
             along.append(errors_along_t(model, x, y, steps=ALONG[-1])[[t - 1 for t in ALONG]])
     return {"name": name, "seed": seed, "profile": profile, "sha256": card["sha256"], "parameters": card["parameters"], "train_seconds": card["seconds"],
             "errors": errors} | ({"steps": steps, "success": success, "along": rounded(torch.cat(along, 1).mean(1).nan_to_num(1e9, 1e9), 6)} if along else {})
+
+
+@torch.no_grad()
+def probe(name: str, *, seed: int, profile: str = "quick", count: int | None = None, device: str = "cpu") -> dict:
+    """What takes minutes to find out about a finished model, on the first `count` (None: all) test flows:
+
+    local    {t, value, settled} of `local_along_t` at the first LOCAL_FLOWS flows, for t in LOCAL_T; on 32 x 32 points, since the flows are smooth
+    picard   of an implicit model: relative error per flow of y_T, T = _REST, of Picard's iteration from 0
+    apart    of an implicit model: per flow, how far from it y_T ends from elsewhere, |y_T' - y_T| / |y_T|: from noise as in training, from noise
+             five times as large, and from Anderson's answer
+    """
+    model = load(name, seed=seed, profile=profile)[0].to(device)
+    flows = test_set(name, profile=profile, count=count, progress=False)
+    few = navier_stokes.resample(flows.forcing[:LOCAL_FLOWS], min(32, flows.forcing.shape[-1])).float().to(device)
+    value, settled = local_along_t(model, few, LOCAL_T, max_steps=80, tol=0.02)
+    found = {"local": {"t": list(LOCAL_T), "value": [rounded(row) for row in value], "settled": settled.tolist()}}
+    if isinstance(model, ExplicitFNO):
+        return found
+    generator, errors, apart = torch.Generator().manual_seed(seed), [], {"noise": [], "strong noise": [], "Anderson": []}
+    for x, w in zip(flows.forcing.float().split(20), flows.vorticity.float().split(20)):
+        x, w = x.to(device), w.to(device)
+        ended = lambda start: deque(predictions_along_t(model, x, steps=_REST, start=start), maxlen=1)[0]  # noqa: B023, E731
+        y, noise = ended(None), torch.randn(model.start(model.encode(x)).shape, generator=generator).to(device)
+        errors += rounded(relative_error(y, w))
+        for start, z in (("noise", noise), ("strong noise", 5 * noise), ("Anderson", solved(model, x).y)):
+            apart[start] += rounded(relative_error(ended(z), y))
+    return found | {"picard": errors, "apart": apart}

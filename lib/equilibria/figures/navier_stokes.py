@@ -75,11 +75,11 @@ def classical(data: dict) -> Figure:
             for index, curve in enumerate(found["residuals"]):
                 label = f"{name}: {round(found['solved'] * len(found['residuals']))} of {len(found['residuals'])} solved"
                 axis.loglog(range(1, len(curve) + 1), curve, color=colour, lw=1, alpha=0.8, label=label if index == 0 else None)
-        axis.set(title=f"std(w) = {amplitude}", xlabel="evaluations of G", ylim=(1e-9, 1e6))
+        axis.set(title=f"std(w) = {amplitude}", xlabel="evaluations of P", ylim=(1e-13, 5))
         axis.set_yticks([1e-8, 1e-6, 1e-4, 1e-2, 1])
-        axis.legend(loc="upper left")
+        axis.legend(loc="lower left")
     axes[0].set_ylabel("relative residual")
-    figure.suptitle("Solved from the forcing: w = G(w) = $(\\nu\\Delta)^{-1}(u\\cdot\\nabla w - \\mathrm{curl}\\, f)$, every line a flow")
+    figure.suptitle("Solved from the forcing: w = P(w) = $(\\nu\\Delta)^{-1}(u\\cdot\\nabla w - \\mathrm{curl}\\, f)$, every line a flow")
     return figure
 
 
@@ -90,7 +90,7 @@ def solve(data: dict) -> Figure:
         for index, curve in enumerate(data["solve"][name]):
             axis.semilogy(range(1, len(curve) + 1), curve, color=_METHODS[name], lw=1, alpha=0.8, label=name if index == 0 else None)
     axis.axhline(1e-3, color=COLOURS["bound"], ls=":", label="where the tables stop")
-    axis.set(xlabel="evaluations of G", ylabel="relative residual |G(z, q) - z| / |G(z, q)|", title=f"One equilibrium a flow: {len(data['solve']['Picard'])} test flows")
+    axis.set(xlabel="evaluations of G", ylabel="relative residual |G(z, q) - z| / |G(z, q)|", title=f"The network's own loop comes to rest: {len(data['solve']['Picard'])} test flows")
     axis.legend()
     return figure
 
@@ -160,8 +160,8 @@ def steepness(data: dict) -> Figure:
     axes[2].fill_between(t, np.maximum(mean - std, 1e-3), mean + std, color=COLOURS["implicit"], alpha=0.15, lw=0)
     axes[2].axhline(row["explicit_error"], color=COLOURS["explicit"], ls="--", label="explicit")
     axes[2].set(ylabel="relative L2 error", ylim=(0, None), title="The error meanwhile, clean and perturbed")
-    for axis in axes:
-        iterations(axis, _TICKS, last=len(row["lipschitz"]))
+    for axis, last in zip(axes, (len(row["lipschitz"]), row["local_t"][-1], len(row["lipschitz"]))):
+        iterations(axis, (1, 2, 4, 8, 16, 32, 64, 128) if axis is axes[1] else _TICKS, last=last)
         axis.legend(fontsize="small", loc="upper right" if axis is not axes[0] else "best")
     figure.suptitle("y_t becomes about as steep as the physics while its error falls")
     return figure
@@ -172,15 +172,14 @@ def far_beyond(data: dict) -> Figure:
     figure, axis = plt.subplots(figsize=(7.4, 4.3))
     row = data["far"]
     t = range(1, len(row["implicit"]) + 1)
-    for start in row["random"]:
-        axis.plot(range(1, len(start) + 1), start, color=COLOURS["implicit"], lw=0.8, alpha=0.6, label="implicit, from noise" if start is row["random"][0] else None)
+    axis.plot(range(1, len(row["random"]) + 1), row["random"], color=COLOURS["implicit"], lw=0.8, alpha=0.6, label="implicit, from noise")
     axis.plot(t, row["implicit"], color=COLOURS["implicit"], lw=2, label="implicit, from z = 0")
-    axis.plot(range(1, len(row["unrolled"]) + 1), row["unrolled"], color=COLOURS["naive"], label=f"undamped, trained by unrolling {row['unrolled_steps']} iterations")
+    axis.plot(range(1, len(row["unrolled"]) + 1), row["unrolled"], color=COLOURS["naive"], label=f"trap: undamped, trained by unrolling {row['unrolled_steps']} iterations")
     axis.axhline(data["far"]["explicit"], color=COLOURS["explicit"], ls="--", label="explicit")
     axis.axvline(row["unrolled_steps"], color=COLOURS["bound"], ls="--", lw=1)
     axis.text(row["unrolled_steps"], 0.02, " unrolled depth", transform=axis.get_xaxis_transform(), fontsize=8, color="#555555")
     iterations(axis, _TICKS, last=len(row["implicit"]))
-    axis.set(ylabel="relative L2 error", ylim=(0, 1.1), title="An equilibrium stays; broken on purpose, it does not")
+    axis.set(ylabel="relative L2 error", ylim=(0, 1.1), title="An equilibrium stays; undamped and unrolled, it does not")
     axis.legend(loc="upper right")
     return figure
 
@@ -233,29 +232,35 @@ def physics(data: dict) -> Figure:
 
 
 def race(data: dict) -> Figure:
-    """Error against measured seconds a flow (the file of timings): the networks, and Newton-Krylov from rest, from their answers, or following the flow."""
+    """Error against measured seconds a flow (the file of timings): the networks, and solvers from rest and from the networks' answers."""
     figure, axis = plt.subplots(figsize=(7.6, 4.6))
     for name, colour, marker, line in (("implicit network, y_t", COLOURS["implicit"], "o", "-"), ("explicit network", COLOURS["explicit"], "X", "none"),
-                                       ("Newton-Krylov from rest", _METHODS["Newton-Krylov"], "^", "-"), ("Newton-Krylov from the explicit answer", COLOURS["explicit"], "^", "-"),
-                                       ("Newton-Krylov from the implicit answer", COLOURS["implicit"], "^", "--"), ("followed from rest, no network", SEQUENCE[4], "s", "none")):
+                                       ("Anderson from rest", _METHODS["Anderson"], "^", "-"), ("Anderson from explicit", COLOURS["explicit"], "^", "--"),
+                                       ("Anderson from implicit", COLOURS["implicit"], "^", "--"), ("followed from rest", SEQUENCE[4], "s", "none"),
+                                       ("Newton-Krylov from implicit", _METHODS["Newton-Krylov"], "D", "none")):
         row = data["race"][name]
         axis.loglog(row["seconds"], np.maximum(row["error"], 1e-9), color=colour, marker=marker, ls=line, ms=6, label=name)
-    axis.set(xlabel="seconds per flow, one batch, on the machine that ran this", ylabel="relative L2 error", title=f"Error against time, mean of {data['race_flows']} flows")
-    axis.legend(fontsize="small")
+    axis.set(xlabel="seconds per flow, in one batch, on the machine that ran this", ylabel="relative L2 error", title=f"Error against time, mean of {data['race_flows']} flows")
+    axis.legend(fontsize="small", loc="lower left")
     return figure
 
 
 def head_start(data: dict) -> Figure:
-    """Evaluations that Newton-Krylov needs per flow, from rest, from the explicit and from the implicit answer."""
-    figure, axis = plt.subplots(figsize=(7.4, 4))
-    rows = data["head_start"]
-    count = len(rows["rest"]["steps"])
-    for offset, (name, label, colour) in zip((-0.27, 0, 0.27), (("rest", "from rest", SEQUENCE[4]), ("explicit", "from the explicit answer", COLOURS["explicit"]),
-                                                                 ("implicit", "from the implicit answer", COLOURS["implicit"]))):
-        axis.bar(np.arange(1, count + 1) + offset, rows[name]["steps"], 0.26, color=colour, label=f"{label}: mean {rows[name]['mean']:.0f}, {rows[name]['solved']:.0%} solved")
-    axis.set(xlabel="test flow", ylabel="evaluations to residual 1e-8", xticks=list(range(1, count + 1)), title="A network's answer as the first guess of Newton's method")
-    axis.set_ylim(0, 1.4 * axis.get_ylim()[1])
-    axis.legend(loc="upper right")
+    """Evaluations that Anderson's method and Newton-Krylov need per flow, from rest, from the explicit and from the implicit answer."""
+    figure, axes = plt.subplots(1, 2, figsize=(11.5, 4), sharey=True)
+    for axis, (solver, rows) in zip(axes, data["head_start"].items()):
+        count = len(rows["rest"]["steps"])
+        for offset, (name, label, colour) in zip((-0.27, 0, 0.27), (("rest", "from rest", SEQUENCE[4]), ("explicit", "from the explicit answer", COLOURS["explicit"]),
+                                                                     ("implicit", "from the implicit answer", COLOURS["implicit"]))):
+            mean = "" if rows[name]["mean"] is None else f": mean {rows[name]['mean']:.0f}"
+            bars = axis.bar(np.arange(1, count + 1) + offset, rows[name]["steps"], 0.26, color=colour, label=label + mean)
+            for bar, right in zip(bars, rows[name]["right"]):
+                if not right:
+                    bar.set(facecolor="none", edgecolor=colour, hatch="////")
+        axis.set(xlabel="test flow", xticks=list(range(1, count + 1)), title=solver)
+        axis.legend(loc="upper right")
+    axes[0].set(ylabel="evaluations to residual 1e-8", ylim=(0, 1.4 * axes[0].get_ylim()[1]))
+    figure.suptitle("A network's answer as the first guess of a solver (means over flows solved from everywhere)")
     return figure
 
 
@@ -271,8 +276,9 @@ def transfer(data: dict) -> Figure:
                 axis.annotate(f"{solved:.0%} solved", (value, error), textcoords="offset points", xytext=(8, 2), fontsize=8, color=COLOURS["implicit"])
         axis.set(ylabel="relative L2 error", ylim=(0, None))
         axis.set_xticks(row["values"], [f"{v:g}" for v in row["values"]])
-        axis.axvline(row["trained"], color=COLOURS["bound"], ls="--", lw=1)
-        axis.text(row["trained"], 0.02, " trained", transform=axis.get_xaxis_transform(), fontsize=8, color="#555555")
+        for trained in row["trained"]:
+            axis.axvline(trained, color=COLOURS["bound"], ls="--", lw=1)
+            axis.text(trained, 0.02, " trained", transform=axis.get_xaxis_transform(), fontsize=8, color="#555555")
         axis.legend()
     axes[0].set(xlabel="grid points n of n x n", title=f"Another grid, the same weights: {data['resolution']['flows'][0]} flows")
     axes[1].set_xticks(data["amplitude"]["values"], [f"{v:g}\n{count} flows" for v, count in zip(data["amplitude"]["values"], data["amplitude"]["flows"])])
