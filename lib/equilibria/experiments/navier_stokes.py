@@ -70,6 +70,7 @@ RECIPES = {
                     steps={"implicit": (60000, 6000), "explicit": (60000, 9000), "unrolled": (4000, 400)}),
 }
 _FREE, _GRADED = (4, 12), 3  # iterations of a visit: at least and at most so many without gradient, then so many with
+VISIT = (_FREE[0] + _GRADED, _FREE[1] + _GRADED)  # iterations of one visit, at least and at most
 _AFRESH = 0.5  # chance that a slot is drawn afresh at a visit: slots that live long are learned by heart
 _PENALTY = 0.1  # weight of |z_T - z_{T-1}| / |z_T| beside the error
 UNROLLED = 3  # iterations of the trap's training

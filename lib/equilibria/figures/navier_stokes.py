@@ -176,6 +176,7 @@ def far_beyond(data: dict) -> Figure:
     axis.plot(t, row["implicit"], color=COLOURS["implicit"], lw=2, label="implicit, from z = 0")
     axis.plot(range(1, len(row["unrolled"]) + 1), row["unrolled"], color=COLOURS["naive"], label=f"trap: undamped, trained by unrolling {row['unrolled_steps']} iterations")
     axis.axhline(data["far"]["explicit"], color=COLOURS["explicit"], ls="--", label="explicit")
+    axis.axvspan(*row["visit"], color=COLOURS["bound"], alpha=0.15, lw=0)
     axis.axvline(row["unrolled_steps"], color=COLOURS["bound"], ls="--", lw=1)
     axis.text(row["unrolled_steps"], 0.02, " unrolled depth", transform=axis.get_xaxis_transform(), fontsize=8, color="#555555")
     iterations(axis, _TICKS, last=len(row["implicit"]))
