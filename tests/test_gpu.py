@@ -51,6 +51,9 @@ def test_flows():
     found = flows.steady_state(f, 0.01)
     assert found.y.device.type == DEVICE and found.success.all()
     torch.testing.assert_close(found.y.cpu(), w, rtol=0, atol=1e-6)
+    strong = flows.random_vorticity(2, 24, std=0.334, generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    other, distance = flows.other_states(flows.Flows(flows.manufacture(strong, 0.01), strong, drawn=2), 0.01, tries=1, generator=torch.Generator().manual_seed(0), n=24)
+    assert other.device.type == distance.device.type == DEVICE and distance.max() > 0.01
     torch.testing.assert_close(flows.local_constant(w.to(DEVICE), 0.01).cpu(), flows.local_constant(w, 0.01), rtol=1e-6, atol=0)
 
 
@@ -67,6 +70,7 @@ def test_shipped_models():
     """Each shipped implicit model gives on both devices what it gives on one, iteration by iteration."""
     truth = images.crops(list(images.embedded().values())[:1], size=64, seed=0)
     hqs, looped, lp = deblurring.load("hqs")[0], language.load("parity", seed=language.seeds("parity")[0])[0], linear_programs.load("implicit-4", seed=0)[0]
+    fno, forcing = navier_stokes.load("implicit")[0], flows.manufacture(flows.random_vorticity(2, 32, std=0.1, generator=torch.Generator().manual_seed(0)), 0.01).float()
     blurred = images.measure(truth, images.Blur(deblurring.kernel("quick")), generator=torch.Generator().manual_seed(0))
     asked, some = language.questions("parity", 4, 8, generator=0).tokens, programs.generate(4, seed=3, progress=False)
     found = []
@@ -75,7 +79,8 @@ def test_shipped_models():
         *_, y = eq.trajectory(hqs.to(device), x, x, 10)
         logits = looped.to(device)(tokens, 8)
         *_, p = linear_programs.trajectory(lp.to(device), graph(some, device=device), 8)
-        found.append((y.cpu(), (logits[0] if isinstance(logits, tuple) else logits).cpu(), p.cpu()))
+        *_, w = navier_stokes.predictions_along_t(fno.to(device), forcing.to(device), steps=10)
+        found.append((w.cpu(), y.cpu(), (logits[0] if isinstance(logits, tuple) else logits).cpu(), p.cpu()))
     with torch.no_grad():
         for here, there in zip(*found):
             torch.testing.assert_close(there, here, rtol=1e-2, atol=1e-2)
@@ -91,3 +96,5 @@ def test_a_few_steps_of_training(name, tmp_path, monkeypatch):
     outcome = navier_stokes.train(name, profile="paper", device=DEVICE)
     assert outcome.finished and navier_stokes.load(name, profile="paper")[1]["device"] == DEVICE
     assert len(navier_stokes.evaluate(name, seed=0, profile="paper", device=DEVICE)["errors"]) == 4
+    monkeypatch.setattr(navier_stokes, "LOCAL_T", (1, 2))
+    assert ("apart" in navier_stokes.probe(name, seed=0, profile="paper", device=DEVICE)) == (name == "implicit")

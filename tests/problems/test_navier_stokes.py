@@ -98,7 +98,6 @@ def test_strong_forcing_is_solved_and_has_a_second_state():
 def test_other_states_are_found_and_are_steady():
     w = field(4, std=0.334, seed=3)
     f = ns.manufacture(w, NU)
-    rest = ns.steady_state(f, NU)
     flows = ns.Flows(f, w, drawn=4)
     states, distance = ns.other_states(flows, NU, tries=2, generator=torch.Generator().manual_seed(0), n=32)
     second = distance > 0
@@ -108,7 +107,15 @@ def test_other_states_are_found_and_are_steady():
     weak = field(2, std=0.01)
     one = ns.other_states(ns.Flows(ns.manufacture(weak, NU), weak, drawn=2), NU, tries=2, generator=torch.Generator().manual_seed(0))
     assert torch.equal(one[0], weak) and one[1].tolist() == [0, 0]  # Picard's iteration contracts there
-    assert rest.success.all()
+    assert ((ns.another_state(w, NU)[1] > 0.01) <= second).all()  # what following it from rest finds is among what is tried
+
+
+@pytest.mark.parametrize("change, message", [(dict(tries=-1), "tries must be an int of at least 0, got -1"), (dict(n=33), "n must be an even int of at least 16, got 33"),
+                                             (dict(viscosity=-1.0), "viscosity")])  # fmt: skip
+def test_other_states_refuses_what_cannot_be(change, message):
+    w = field(1)
+    with pytest.raises(ValueError, match=message):
+        ns.other_states(ns.Flows(ns.manufacture(w, NU), w, drawn=1), **dict(viscosity=NU, tries=1, generator=torch.Generator()) | change)
 
 
 def test_following_comes_after_the_checks(monkeypatch):

@@ -64,7 +64,8 @@ class Kept:
 
     def load(self, name: str, *, seed: int = 0, profile: str | None = None) -> tuple[nn.Module, dict]:
         """(model, card) of a finished training. Raises CheckpointError when it is missing, damaged or another model's."""
-        with torch.random.fork_rng(devices=[]):  # the weights drawn here are replaced: whoever loads keeps their random numbers
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []):
+            # the weights drawn here are replaced: whoever loads keeps their random numbers
             model = self.new(name, profile or self.shipped)
         card = checkpoints.load(self.stem(name, seed=seed, profile=profile), model)
         return model.eval(), card
@@ -84,9 +85,9 @@ class Kept:
         return [json.loads(path.read_text()) for path in sorted((self.folder(profile) / "test").glob(f"{name}-seed*.json"))]
 
     def record(self, names: Iterable[str], evaluate: Callable[..., dict], *, profile: str, minutes: float | None, device: str,
-               told: Callable[[dict], str] = lambda found: "recorded") -> None:
+               told: Callable[[dict], str] = lambda found: "recorded") -> bool:
         """Keep evaluate(name, seed=, profile=, device=) of every finished model whose record is missing or of other weights, until `minutes`
-        are over. told(found): what to say about it."""
+        are over; whether all are there. told(found): what to say about it."""
         begun = time.monotonic()
         for name, seed in ((name, seed) for name in names for seed in self.seeds(name, profile=profile)):
             path = self.folder(profile) / "test" / f"{name}-seed{seed}.json"
@@ -94,8 +95,9 @@ class Kept:
                 continue
             if minutes is not None and time.monotonic() - begun > 60 * minutes:
                 print("stopped at the time limit; the same command continues")
-                return
+                return False
             found = evaluate(name, seed=seed, profile=profile, device=device)
             path.parent.mkdir(parents=True, exist_ok=True)
             write(path, json.dumps(found) + "\n")
             print(f"{name} seed {seed}: {told(found)}", flush=True)
+        return True

@@ -20,7 +20,7 @@ import os
 import shutil
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -180,9 +180,10 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
     The flows are made first, once for all models."""
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if name == "evaluation":
-        _KEPT.record(names(profile)[:-1], lambda name, **which: evaluate(name, **which) | probe(name, **which), profile=profile, minutes=minutes, device=device,
-                     told=lambda found: f"relative error {sum(found['errors']) / len(found['errors']):.4f} on {len(found['errors'])} test flows")
-        if profile == "quick" and not _survey_path().exists():
+        all_there = _KEPT.record(names(profile)[:-1], lambda name, **which: evaluate(name, **which) | (probe(name, **which) if name.startswith(("implicit", "explicit")) else {}),
+                                 profile=profile, minutes=minutes, device=device,
+                                 told=lambda found: f"relative error {sum(found['errors']) / len(found['errors']):.4f} on {len(found['errors'])} test flows")
+        if all_there and profile == "quick" and (not _survey_path().exists() or surveyed()["of"] != _surveyed()):
             _survey_path().parent.mkdir(parents=True, exist_ok=True)
             write(_survey_path(), json.dumps(survey()) + "\n")
             print(f"survey of the flows: recorded in {_survey_path()}")
@@ -233,16 +234,23 @@ def survey() -> dict:
     second   [index, distance] of the test flows for which `navier_stokes.other_states` finds a second steady state, from rest and _TRIES random fields
     rows     for each std(w) in AMPLITUDES, of `fields` fields: shares whose forcing `steady_state` solves from rest (solved), to another flow
              than the one drawn (other), and that the rule of the regime `unique` keeps (kept)
+    of       what it is a survey of
     """
-    generator, rows, n = torch.Generator().manual_seed(0), [], RECIPES["quick"].n
-    for std in tqdm(AMPLITUDES, desc="survey", unit="amplitude", leave=False):
-        found, distance = navier_stokes.another_state(navier_stokes.random_vorticity(_SURVEYED, n, std=std, generator=generator), navier_stokes.VISCOSITY)
-        kept = len(navier_stokes.draw(navier_stokes.Regime(std=std, solved=True), _SURVEYED, n, generator=generator)[1])
+    rows, n = [], RECIPES["quick"].n
+    fields = lambda seed: torch.Generator().manual_seed(seed)  # noqa: E731  both draw the fields first: the same ones
+    for seed, std in enumerate(tqdm(AMPLITUDES, desc="survey", unit="amplitude", leave=False)):
+        found, distance = navier_stokes.another_state(navier_stokes.random_vorticity(_SURVEYED, n, std=std, generator=fields(seed)), navier_stokes.VISCOSITY)
+        kept = len(navier_stokes.draw(navier_stokes.Regime(std=std, solved=True), _SURVEYED, n, generator=fields(seed))[1])
         rows.append({"std": std, "fields": _SURVEYED, "solved": found.success.double().mean().item(),
                      "other": (found.success & (distance > 0.01)).double().mean().item(), "kept": kept / _SURVEYED})
     flows = test_set(progress=False)
-    _, distance = navier_stokes.other_states(flows, navier_stokes.VISCOSITY, tries=_TRIES, generator=generator, progress=True)
-    return {"n": n, "flows": len(flows), "tries": _TRIES, "second": [[i, round(distance[i].item(), 3)] for i in distance.nonzero().flatten().tolist()], "rows": rows}
+    _, distance = navier_stokes.other_states(flows, navier_stokes.VISCOSITY, tries=_TRIES, generator=fields(0), progress=True)
+    return {"flows": len(flows), "tries": _TRIES, "second": [[i, round(distance[i].item(), 3)] for i in distance.nonzero().flatten().tolist()], "rows": rows, "of": _surveyed()}
+
+
+def _surveyed() -> dict:
+    recipe = RECIPES["quick"]
+    return {"regime": asdict(navier_stokes.REGIMES[recipe.regime]), "n": recipe.n, "flows": recipe.test, "fields": _SURVEYED, "tries": _TRIES, "amplitudes": list(AMPLITUDES)}
 
 
 def _survey_path() -> Path:
@@ -371,7 +379,7 @@ def evaluate(name: str, *, seed: int, profile: str = "quick", count: int | None 
 def probe(name: str, *, seed: int, profile: str = "quick", count: int | None = None, device: str = "cpu") -> dict:
     """What takes minutes to find out about a finished model, on the first `count` (None: all) test flows:
 
-    local    {t, value, settled} of `local_along_t` at the first LOCAL_FLOWS flows, for t in LOCAL_T; on 32 x 32 points, since the flows are smooth
+    local    {t, value, settled} of `local_along_t` at the first LOCAL_FLOWS flows, for t in LOCAL_T, or t = 1; on 32 x 32 points, since the flows are smooth
     picard   of an implicit model: relative error per flow of y_T, T = _REST, of Picard's iteration from 0
     apart    of an implicit model: per flow, how far from it y_T ends from elsewhere, |y_T' - y_T| / |y_T|: from noise as in training, from noise
              five times as large, and from Anderson's answer
@@ -379,8 +387,9 @@ def probe(name: str, *, seed: int, profile: str = "quick", count: int | None = N
     model = load(name, seed=seed, profile=profile)[0].to(device)
     flows = test_set(name, profile=profile, count=count, progress=False)
     few = navier_stokes.resample(flows.forcing[:LOCAL_FLOWS], min(32, flows.forcing.shape[-1])).float().to(device)
-    value, settled = local_along_t(model, few, LOCAL_T, max_steps=80, tol=0.02)
-    found = {"local": {"t": list(LOCAL_T), "value": [rounded(row) for row in value], "settled": settled.tolist()}}
+    times = LOCAL_T[:1] if isinstance(model, ExplicitFNO) else LOCAL_T
+    value, settled = local_along_t(model, few, times, max_steps=80, tol=0.02)
+    found = {"local": {"t": list(times), "value": [rounded(row) for row in value], "settled": settled.tolist()}}
     if isinstance(model, ExplicitFNO):
         return found
     generator, errors, apart = torch.Generator().manual_seed(seed), [], {"noise": [], "strong noise": [], "Anderson": []}

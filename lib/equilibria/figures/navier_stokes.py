@@ -90,7 +90,7 @@ def solve(data: dict) -> Figure:
         for index, curve in enumerate(data["solve"][name]):
             axis.semilogy(range(1, len(curve) + 1), curve, color=_METHODS[name], lw=1, alpha=0.8, label=name if index == 0 else None)
     axis.axhline(1e-3, color=COLOURS["bound"], ls=":", label="where the tables stop")
-    axis.set(xlabel="evaluations of G", ylabel="relative residual |G(z, q) - z| / |G(z, q)|", title=f"The network's own loop comes to rest: {len(data['solve']['Picard'])} test flows")
+    axis.set(xlabel="evaluations of G", ylabel="relative residual |G(z, q) - z| / |G(z, q)|", title=f"How the network's own loop comes to rest: {len(data['solve']['Picard'])} test flows")
     axis.legend()
     return figure
 
@@ -163,7 +163,7 @@ def steepness(data: dict) -> Figure:
     for axis, last in zip(axes, (len(row["lipschitz"]), row["local_t"][-1], len(row["lipschitz"]))):
         iterations(axis, (1, 2, 4, 8, 16, 32, 64, 128) if axis is axes[1] else _TICKS, last=last)
         axis.legend(fontsize="small", loc="upper right" if axis is not axes[0] else "best")
-    figure.suptitle("y_t becomes about as steep as the physics while its error falls")
+    figure.suptitle("How steep y_t is, and how wrong")
     return figure
 
 
@@ -180,7 +180,7 @@ def far_beyond(data: dict) -> Figure:
     axis.axvline(row["unrolled_steps"], color=COLOURS["bound"], ls="--", lw=1)
     axis.text(row["unrolled_steps"], 0.02, " unrolled depth", transform=axis.get_xaxis_transform(), fontsize=8, color="#555555")
     iterations(axis, _TICKS, last=len(row["implicit"]))
-    axis.set(ylabel="relative L2 error", ylim=(0, 1.1), title="An equilibrium stays; undamped and unrolled, it does not")
+    axis.set(ylabel="relative L2 error", ylim=(0, 1.1), title="Far beyond the iterations of training")
     axis.legend(loc="upper right")
     return figure
 
@@ -227,7 +227,7 @@ def physics(data: dict) -> Figure:
     axis.axhline(row["explicit"], color=COLOURS["explicit"], ls="--", label="explicit")
     axis.axhline(1, color=COLOURS["bound"], ls=":", label="a fluid at rest")
     iterations(axis, _TICKS, last=len(row["implicit"]))
-    axis.set(ylabel="residual of the equation / |curl f|", ylim=(0, 1.05), title="No model was told the equation; iterating comes nearer to it")
+    axis.set(ylabel="residual of the equation / |curl f|", ylim=(0, 1.05), title="How far each answer is from solving the equation")
     axis.legend()
     return figure
 

@@ -344,12 +344,17 @@ def other_states(flows: Flows, viscosity: float, *, tries: int, generator: torch
     that are found by following it from rest and by Newton-Krylov from `tries` random fields of the label's size (tried on n x n points); the label and 0
     where there is none.
 
-    A second state found is one; that none was found proves nothing.
+    A second state found is one; that none was found proves nothing. Raises TypeError or ValueError for fields that cannot be right, viscosity <= 0,
+    tries below 0, or an n that is odd or below 16.
     """
+    for name, value, least in (("tries", tries, 0), ("n", n, 16)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < least or (name == "n" and n % 2):
+            raise ValueError(f"{name} must be an{' even' if name == 'n' else ''} int of at least {least}, got {value!r}")
+    residual(flows.vorticity, flows.forcing, viscosity)  # refuses what cannot be right
     N, fine = len(flows), flows.vorticity.shape[-1]
     c, truth = resample(curl(flows.forcing), min(n, fine)), resample(flows.vorticity, min(n, fine))
     std = truth.std((1, 2), correction=0)[:, None, None]
-    found, distance = flows.vorticity.clone(), torch.zeros(N, dtype=flows.vorticity.dtype)
+    found, distance = flows.vorticity.clone(), flows.vorticity.new_zeros(N)
     for index in tqdm(range(tries + 1), desc="other states", unit="start", disable=not progress, leave=False):
         start = std * random_vorticity(N, truth.shape[-1], std=1.0, generator=generator).to(c) if index else _from_rest(c, viscosity)
         coarse = solve(operator(viscosity), start, c, method=NewtonKrylov(krylov=_KRYLOV, backtracks=12), max_steps=400, tol=1e-6, throw=False)
@@ -380,13 +385,14 @@ def linearised(vorticity: Tensor, change: Tensor, viscosity: float) -> Tensor:
 def local_constant(vorticity: Tensor, viscosity: float, *, largest: int | None = None) -> Tensor:
     """Local Lipschitz constant of the physical map forcing -> vorticity at each steady state, (B,): max of |dw| / |df| over the dw with
     wavenumbers up to `largest` in either direction. Exact on that space (a singular value of the dense linearised equation), so a lower bound.
-    None: the space grows, four wavenumbers at a time, until the constant does by less than a thousandth. Forcing without divergence; infinite at a fold.
+    None: the space grows, four wavenumbers at a time, until the constant does by less than a thousandth, or the grid has no more. Forcing without
+    divergence; infinite at a fold.
 
     Raises ValueError unless 1 <= largest < n / 2; else as `linearised`.
     """
     n = vorticity.shape[-1]
     if largest is None:
-        before, found = None, local_constant(vorticity, viscosity, largest=min(10, n // 2 - 1))
+        found = local_constant(vorticity, viscosity, largest=min(10, n // 2 - 1))
         for size in range(14, n // 2, 4):
             before, found = found, local_constant(vorticity, viscosity, largest=size)
             if bool((found <= 1.001 * before).all()):
@@ -488,8 +494,9 @@ def _coarse(c: Tensor, viscosity: float, start: Tensor) -> tuple[Tensor, Tensor]
 
 
 def draw(regime: Regime, count: int, n: int, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """(forcing, vorticity), float64, of those of `count` random fields that are confirmed: from rest and from an unrelated field, solvers that see the
-    forcing alone find the same flow, and it is the one that the forcing was made from. Found on a coarse grid, finished on the fine one."""
+    """(forcing (N, 2, n, n), vorticity (N, n, n)), float64, of `count` random fields. Where regime.solved, only of those that are confirmed: from rest and
+    from an unrelated field, solvers that see the forcing alone find the same flow, and it is the one that the forcing was made from; found on a coarse
+    grid, finished on the fine one. Else of all, unconfirmed. Raises as `random_vorticity` does."""
     drawn = random_vorticity(count, n, std=regime.std, peak=regime.peak, generator=generator)
     forcing = manufacture(drawn, regime.viscosity)
     if not regime.solved:
