@@ -189,7 +189,7 @@ def regularity(data: dict) -> Figure:
     """Modulus of G in the latent state at the equilibrium, and the observed rate, per flow."""
     figure, axis = plt.subplots(figsize=(6.6, 3.8))
     rows = data["regularity"]
-    place = range(1, len(rows["mu"]) + 1)
+    place = range(len(rows["mu"]))
     axis.plot(place, rows["mu"], "o", color=COLOURS["implicit"], label="mu, |dG/dz| at z*")
     axis.plot(place, rows["rate"], "s", color=COLOURS["implicit"], mfc="none", label="observed rate of convergence")
     axis.axhline(1, color=COLOURS["closed_form"], lw=1)
@@ -207,12 +207,12 @@ def sweep(data: dict) -> Figure:
         for axis, key in zip(axes, ("error", "memory")):
             axis.plot(weights, [row[key] for row in rows], marker=marker, color=colour, label=f"explicit, by {kind}")
             for row, x in zip(rows[1:], weights[1:]):
-                axis.annotate(f"{kind} {row['size']}", (x, row[key]), textcoords="offset points", xytext=(4, 5), fontsize=8, color=colour)
+                axis.annotate(f"{kind} {row['size']}", (x, row[key]), textcoords="offset points", xytext=(-4, -12), fontsize=8, color=colour)
     own = data["table"]["implicit"]
-    for axis, value in zip(axes, (own["error"], own["memory"])):
-        axis.scatter(own["parameters"] / 1e6, value, marker="*", s=180, color=COLOURS["implicit"], zorder=3, label="implicit, any number of iterations")
+    for axis, value, label in zip(axes, (own["error"], own["memory"]), ("implicit, its equilibrium", "implicit, any number of iterations")):
+        axis.scatter(own["parameters"] / 1e6, value, marker="*", s=180, color=COLOURS["implicit"], zorder=3, label=label)
         axis.axhline(value, color=COLOURS["implicit"], lw=1, ls=":")
-        axis.set(xlabel="weights (millions)", ylim=(0, 1.08 * axis.get_ylim()[1]))
+        axis.set(xlabel="weights (millions)", ylim=(0, 1.08 * axis.get_ylim()[1]), xlim=(None, axis.get_xlim()[1] + 0.15 * np.ptp(axis.get_xlim())))
         axis.legend()
     axes[0].set(ylabel="test error", title="Depth and width against iterations")
     axes[1].set(ylabel="kept for the backward pass (MB)", title=f"Training memory of one flow, {data['n']} x {data['n']}")
@@ -254,11 +254,11 @@ def head_start(data: dict) -> Figure:
         for offset, (name, label, colour) in zip((-0.27, 0, 0.27), (("rest", "from rest", SEQUENCE[4]), ("explicit", "from the explicit answer", COLOURS["explicit"]),
                                                                      ("implicit", "from the implicit answer", COLOURS["implicit"]))):
             mean = "" if rows[name]["mean"] is None else f": mean {rows[name]['mean']:.0f}"
-            bars = axis.bar(np.arange(1, count + 1) + offset, rows[name]["steps"], 0.26, color=colour, label=label + mean)
+            bars = axis.bar(np.arange(count) + offset, rows[name]["steps"], 0.26, color=colour, label=label + mean)
             for bar, right in zip(bars, rows[name]["right"]):
                 if not right:
                     bar.set(facecolor="none", edgecolor=colour, hatch="////")
-        axis.set(xlabel="test flow", xticks=list(range(1, count + 1)), title=solver)
+        axis.set(xlabel="test flow", xticks=list(range(count)), title=solver)
         axis.legend(loc="upper right")
     axes[0].set(ylabel="evaluations to residual 1e-8", ylim=(0, 1.4 * axes[0].get_ylim()[1]))
     figure.suptitle("A network's answer as the first guess of a solver (means over flows solved from everywhere)")
