@@ -67,7 +67,7 @@ def test_the_fourier_operator():
 
 
 def test_shipped_models():
-    """Each shipped implicit model gives on both devices what it gives on one, iteration by iteration."""
+    """A shipped implicit model of each case gives after some iterations on both devices what it gives on one."""
     truth = images.crops(list(images.embedded().values())[:1], size=64, seed=0)
     hqs, looped, lp = deblurring.load("hqs")[0], language.load("parity", seed=language.seeds("parity")[0])[0], linear_programs.load("implicit-4", seed=0)[0]
     fno, forcing = navier_stokes.load("implicit")[0], flows.manufacture(flows.random_vorticity(2, 32, std=0.1, generator=torch.Generator().manual_seed(0)), 0.01).float()

@@ -183,7 +183,7 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
         all_there = _KEPT.record(names(profile)[:-1], lambda name, **which: evaluate(name, **which) | (probe(name, **which) if name.startswith(("implicit", "explicit")) else {}),
                                  profile=profile, minutes=minutes, device=device,
                                  told=lambda found: f"relative error {sum(found['errors']) / len(found['errors']):.4f} on {len(found['errors'])} test flows")
-        if all_there and profile == "quick" and (not _survey_path().exists() or surveyed()["of"] != _surveyed()):
+        if all_there and profile == "quick" and (not _survey_path().exists() or not _surveyed().items() <= surveyed().items()):
             _survey_path().parent.mkdir(parents=True, exist_ok=True)
             write(_survey_path(), json.dumps(survey()) + "\n")
             print(f"survey of the flows: recorded in {_survey_path()}")
@@ -234,7 +234,7 @@ def survey() -> dict:
     second   [index, distance] of the test flows for which `navier_stokes.other_states` finds a second steady state, from rest and _TRIES random fields
     rows     for each std(w) in AMPLITUDES, of `fields` fields: shares whose forcing `steady_state` solves from rest (solved), to another flow
              than the one drawn (other), and that the rule of the regime `unique` keeps (kept)
-    of       what it is a survey of
+    and what it is a survey of
     """
     rows, n = [], RECIPES["quick"].n
     fields = lambda seed: torch.Generator().manual_seed(seed)  # noqa: E731  both draw the fields first: the same ones
@@ -245,7 +245,7 @@ def survey() -> dict:
                      "other": (found.success & (distance > 0.01)).double().mean().item(), "kept": kept / _SURVEYED})
     flows = test_set(progress=False)
     _, distance = navier_stokes.other_states(flows, navier_stokes.VISCOSITY, tries=_TRIES, generator=fields(0), progress=True)
-    return {"flows": len(flows), "tries": _TRIES, "second": [[i, round(distance[i].item(), 3)] for i in distance.nonzero().flatten().tolist()], "rows": rows, "of": _surveyed()}
+    return {"second": [[i, round(distance[i].item(), 3)] for i in distance.nonzero().flatten().tolist()], "rows": rows} | _surveyed()
 
 
 def _surveyed() -> dict:
