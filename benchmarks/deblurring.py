@@ -15,12 +15,11 @@ import statistics
 import time
 from pathlib import Path
 
+import equilibria as eq
 import torch
 from deepinv.optim import HQS, L2, PnP
 from deepinv.optim.optimizers import DEQConfig
 from deepinv.physics import BlurFFT
-
-import equilibria as eq
 from equilibria.experiments import deblurring as experiment
 from equilibria.problems import images
 
@@ -47,7 +46,12 @@ def adjoint_residual(model, y, x, g, steps) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    for name, value in (("--iterations", 30), ("--adjoint", 20), ("--repeats", 7), ("--threads", 2)):
+    for name, value in (
+        ("--iterations", 30),
+        ("--adjoint", 20),
+        ("--repeats", 7),
+        ("--threads", 2),
+    ):
         parser.add_argument(name, type=int, default=value)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -56,9 +60,21 @@ def main() -> None:
     truth = images.crops(list(images.embedded().values())[:4], size=128, seed=0).to(device)
     x = images.measure(truth, model.blur, generator=torch.Generator().manual_seed(0))
 
-    theirs = HQS(data_fidelity=L2(), prior=PnP(denoiser=model.denoiser), stepsize=1 / model.beta.item(), g_param=model.sigma.item(), max_iter=options.iterations,
-                 early_stop=False, unfold=True, trainable_params=[], DEQ=DEQConfig(max_iter_backward=options.adjoint), verbose=False).to(device)
-    physics = BlurFFT((3, 128, 128), filter=model.blur.kernel.float()[None, None].to(device), device=device)
+    theirs = HQS(
+        data_fidelity=L2(),
+        prior=PnP(denoiser=model.denoiser),
+        stepsize=1 / model.beta.item(),
+        g_param=model.sigma.item(),
+        max_iter=options.iterations,
+        early_stop=False,
+        unfold=True,
+        trainable_params=[],
+        DEQ=DEQConfig(max_iter_backward=options.adjoint),
+        verbose=False,
+    ).to(device)
+    physics = BlurFFT(
+        (3, 128, 128), filter=model.blur.kernel.float()[None, None].to(device), device=device
+    )
 
     def step_of_deepinv():
         model.zero_grad()
@@ -68,8 +84,20 @@ def main() -> None:
 
     def step_of_ours(start, tol, adjoint_tol):
         model.zero_grad()
-        solution = eq.equilibrium(model, start, x, max_steps=300, tol=tol, throw=False,
-                                  adjoint=eq.Implicit(max_steps=100, tol=adjoint_tol, throw=False, record=lambda s: evaluations.update(adjoint=s.steps.max().item())))
+        solution = eq.equilibrium(
+            model,
+            start,
+            x,
+            max_steps=300,
+            tol=tol,
+            throw=False,
+            adjoint=eq.Implicit(
+                max_steps=100,
+                tol=adjoint_tol,
+                throw=False,
+                record=lambda s: evaluations.update(adjoint=s.steps.max().item()),
+            ),
+        )
         (solution.y - truth).square().mean().backward()
         evaluations["forward"] = solution.steps.max().item()
         assert bool(solution.success.all())
@@ -78,17 +106,25 @@ def main() -> None:
     evaluations = {}
     y = step_of_deepinv()
     their_gradient = gradient(model)
-    reached = residual(model, y, x).min().item()  # the best image: ours has to get every image there
+    reached = (
+        residual(model, y, x).min().item()
+    )  # the best image: ours has to get every image there
     backward = adjoint_residual(model, y, x, 2 * (y - truth) / y.numel(), options.adjoint)
     reference_y = step_of_ours(x, 1e-6, 1e-5)
     reference = gradient(model)
 
-    earlier = experiment.load("hqs")[0].to(device)  # the weights one step of the size of training's ago
+    earlier = experiment.load("hqs")[0].to(
+        device
+    )  # the weights one step of the size of training's ago
     with torch.no_grad():
         for p, q in zip(earlier.parameters(), model.parameters()):
             p += 1.5e-4 * q.grad.sign() if q.grad is not None else 0.0
     warm = experiment.solved(earlier, x, tol=reached).y
-    steps = {"deepinv": step_of_deepinv, "ours, cold": lambda: step_of_ours(x, reached, backward), "ours, warm": lambda: step_of_ours(warm, reached, backward)}
+    steps = {
+        "deepinv": step_of_deepinv,
+        "ours, cold": lambda: step_of_ours(x, reached, backward),
+        "ours, warm": lambda: step_of_ours(warm, reached, backward),
+    }
     rows = {}
     seconds = {name: [] for name in steps}
     for _ in range(options.repeats + 1):
@@ -100,17 +136,43 @@ def main() -> None:
                 torch.cuda.synchronize()
             seconds[name].append(time.perf_counter() - begun)
             off = (gradient(model) - reference).norm() / reference.norm()
-            rows[name] = {"residual": residual(model, y, x).max().item(), "gradient_error": off.item(), "distance": ((y - reference_y).norm() / reference_y.norm()).item(),
-                          "evaluations": evaluations.get("forward", options.iterations), "adjoint_evaluations": evaluations.get("adjoint", options.adjoint)}
+            rows[name] = {
+                "residual": residual(model, y, x).max().item(),
+                "gradient_error": off.item(),
+                "distance": ((y - reference_y).norm() / reference_y.norm()).item(),
+                "evaluations": evaluations.get("forward", options.iterations),
+                "adjoint_evaluations": evaluations.get("adjoint", options.adjoint),
+            }
     for name, row in rows.items():
         row["seconds"] = statistics.median(seconds[name][1:])  # the first warms up
         row["times_faster"] = statistics.median(seconds["deepinv"][1:]) / row["seconds"]
-        print(f"{name:11s} {1e3 * row['seconds']:7.0f} ms, {row['evaluations']:3d} + {row['adjoint_evaluations']:3d} evaluations, residual {row['residual']:.1e}, "
-              f"gradient off by {row['gradient_error']:.3f}: {row['times_faster']:.2f} times faster", flush=True)
-    assert abs((their_gradient - reference).norm() / reference.norm() - rows["deepinv"]["gradient_error"]) < 1e-3
-    result = {"device": torch.cuda.get_device_name() if device == "cuda" else platform.machine(), "threads": options.threads, "torch": torch.__version__,
-              "iterations": options.iterations, "adjoint": options.adjoint, "tolerance": reached, "adjoint_tolerance": backward, "rows": rows}
-    path = Path(__file__).parent / "results" / ("deblurring.json" if device == "cpu" else "deblurring_gpu.json")
+        print(
+            f"{name:11s} {1e3 * row['seconds']:7.0f} ms, {row['evaluations']:3d} + {row['adjoint_evaluations']:3d} evaluations, residual {row['residual']:.1e}, "
+            f"gradient off by {row['gradient_error']:.3f}: {row['times_faster']:.2f} times faster",
+            flush=True,
+        )
+    assert (
+        abs(
+            (their_gradient - reference).norm() / reference.norm()
+            - rows["deepinv"]["gradient_error"]
+        )
+        < 1e-3
+    )
+    result = {
+        "device": torch.cuda.get_device_name() if device == "cuda" else platform.machine(),
+        "threads": options.threads,
+        "torch": torch.__version__,
+        "iterations": options.iterations,
+        "adjoint": options.adjoint,
+        "tolerance": reached,
+        "adjoint_tolerance": backward,
+        "rows": rows,
+    }
+    path = (
+        Path(__file__).parent
+        / "results"
+        / ("deblurring.json" if device == "cpu" else "deblurring_gpu.json")
+    )
     path.write_text(json.dumps(result, indent=1) + "\n")
     print(f"written: {path.relative_to(Path(__file__).parents[1])}")
 

@@ -14,11 +14,10 @@ import time
 from pathlib import Path
 
 import torch
-from torch_geometric.utils import scatter
-
 from equilibria.experiments.linear_programs import WIDTHS, new, relative_error, trajectory
 from equilibria.operators.lp_graph import graph
 from equilibria.problems.linear_programs import generate
+from torch_geometric.utils import scatter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +34,9 @@ class Edges:
         return Edges(self.column, self.row, self.value, self.shape[::-1])
 
     def __matmul__(self, v):
-        return scatter(v[self.column] * self.value[:, None], self.row, dim_size=self.shape[0], reduce="sum")
+        return scatter(
+            v[self.column] * self.value[:, None], self.row, dim_size=self.shape[0], reduce="sum"
+        )
 
 
 def edges(matrix) -> Edges:
@@ -82,10 +83,21 @@ def measure(device: str, programs, repeats: int) -> list[dict]:
                     torch.cuda.synchronize()
                 times.append(time.perf_counter() - begun)
             product[form] = statistics.median(times)
-        rows.append({"device": device, "model": name, "step_sparse_ms": 1e3 * medians["sparse"], "step_edges_ms": 1e3 * medians["edges"],
-                     "step_ratio": medians["edges"] / medians["sparse"], "product_ratio": product["edges"] / product["sparse"]})
-        print("{device:5s} {model:12s} step {step_sparse_ms:8.2f} ms sparse, {step_edges_ms:8.2f} ms by edges: {step_ratio:5.2f} times faster "
-              "(bare product {product_ratio:5.2f})".format(**rows[-1]), flush=True)
+        rows.append(
+            {
+                "device": device,
+                "model": name,
+                "step_sparse_ms": 1e3 * medians["sparse"],
+                "step_edges_ms": 1e3 * medians["edges"],
+                "step_ratio": medians["edges"] / medians["sparse"],
+                "product_ratio": product["edges"] / product["sparse"],
+            }
+        )
+        print(
+            "{device:5s} {model:12s} step {step_sparse_ms:8.2f} ms sparse, {step_edges_ms:8.2f} ms by edges: {step_ratio:5.2f} times faster "
+            "(bare product {product_ratio:5.2f})".format(**rows[-1]),
+            flush=True,
+        )
     return rows
 
 
@@ -97,11 +109,26 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     programs = generate(options.programs, seed=0)
-    rows = [row for device in ["cpu"] + ["cuda"] * torch.cuda.is_available() for row in measure(device, programs, options.repeats)]
+    rows = [
+        row
+        for device in ["cpu"] + ["cuda"] * torch.cuda.is_available()
+        for row in measure(device, programs, options.repeats)
+    ]
     path = Path(__file__).parent / "results" / "lp_messages.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"programs": options.programs, "threads": options.threads, "torch": torch.__version__,
-                                "python": platform.python_version(), "rows": rows}, indent=1) + "\n")
+    path.write_text(
+        json.dumps(
+            {
+                "programs": options.programs,
+                "threads": options.threads,
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+                "rows": rows,
+            },
+            indent=1,
+        )
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -20,13 +20,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import torch
-from torch import nn
-
 import equilibria as eq
+import torch
 from equilibria import checkpoints, training
 from equilibria.experiments import navier_stokes as experiment
 from equilibria.operators.fourier import ImplicitFNO
+from torch import nn
 
 PHANTOM = eq.Phantom(steps=3, damping=0.8)
 ROUND = 4  # visits that a round through the pool takes
@@ -84,7 +83,11 @@ class Plain(nn.Module):
     def forward(self, z, q):
         first, second, third = self.blocks[0]
         a, b, c = q.chunk(3, 1)
-        return torch.lerp(z, third(nn.functional.gelu(second(nn.functional.gelu(first(z, a)), b)), c), self._damping.sigmoid())
+        return torch.lerp(
+            z,
+            third(nn.functional.gelu(second(nn.functional.gelu(first(z, a)), b)), c),
+            self._damping.sigmoid(),
+        )
 
     def decode(self, z):
         y = self.project(nn.functional.gelu(self.output.mixed(z)))[:, 0]
@@ -97,7 +100,9 @@ def plain(tensors: dict[str, torch.Tensor], modes: int) -> dict[str, torch.Tenso
     for name, value in tensors.items():
         if name.endswith("spectral.weight"):
             width = value.shape[1]
-            real, imaginary = value.view(modes, 2, modes, width, 2, width).permute(4, 1, 3, 5, 2, 0)  # each: end, from, to, k1, k2
+            real, imaginary = value.view(modes, 2, modes, width, 2, width).permute(
+                4, 1, 3, 5, 2, 0
+            )  # each: end, from, to, k1, k2
             found[name] = torch.complex(real.contiguous(), imaginary.contiguous())
         else:
             found[name] = value[..., None, None] if value.dim() == 2 else value
@@ -116,14 +121,19 @@ def anderson(f, z, steps: int, history: int = 5, ridge: float = 1e-4):
         images[:, k % history] = f(z).flatten(1)
         m = min(k + 1, history)
         r = images[:, :m] - points[:, :m]
-        system[:, 1:m + 1, 1:m + 1] = r @ r.mT + ridge * torch.eye(m, device=z.device)
-        c = torch.linalg.solve(system[:, :m + 1, :m + 1], right[:, :m + 1])[:, 1:]
+        system[:, 1 : m + 1, 1 : m + 1] = r @ r.mT + ridge * torch.eye(m, device=z.device)
+        c = torch.linalg.solve(system[:, : m + 1, : m + 1], right[:, : m + 1])[:, 1:]
         z = (c.mT @ images[:, :m]).view_as(z)
     return z
 
 
 def gradient(tensors: dict[str, torch.Tensor]) -> torch.Tensor:
-    return torch.cat([torch.view_as_real(t).flatten() if t.is_complex() else t.flatten() for t in tensors.values()]).double()
+    return torch.cat(
+        [
+            torch.view_as_real(t).flatten() if t.is_complex() else t.flatten()
+            for t in tensors.values()
+        ]
+    ).double()
 
 
 def grads(model) -> dict[str, torch.Tensor]:
@@ -136,7 +146,9 @@ def residual(model, z, q) -> float:
         return experiment.relative_error(z, model(z, q)).log().mean().exp().item()
 
 
-def measure(model: ImplicitFNO, x: torch.Tensor, truth: torch.Tensor, options: argparse.Namespace) -> dict:
+def measure(
+    model: ImplicitFNO, x: torch.Tensor, truth: torch.Tensor, options: argparse.Namespace
+) -> dict:
     """The rows of one model, on the flows x (B, 2, n, n), truth (B, n, n)."""
     torch.compiler.reset()  # else the second model would be compiled for any n
     modes, device = model.output.spectral.modes, x.device
@@ -147,15 +159,24 @@ def measure(model: ImplicitFNO, x: torch.Tensor, truth: torch.Tensor, options: a
     with torch.no_grad():
         q = model.encode(x)
         z = torch.randn(model.start(q).shape, generator=torch.Generator().manual_seed(0)).to(device)
-        once, other = model(z, q), theirs(z.view(len(x), -1, *x.shape[2:]), theirs.encode(x)).flatten(2)
+        once, other = (
+            model(z, q),
+            theirs(z.view(len(x), -1, *x.shape[2:]), theirs.encode(x)).flatten(2),
+        )
     agreement = ((once - other).norm() / once.norm()).item()
     if not agreement < 1e-4:
-        raise SystemExit(f"the two operators differ by {agreement:.1e}: they must have the same weights")
+        raise SystemExit(
+            f"the two operators differ by {agreement:.1e}: they must have the same weights"
+        )
 
     def published():
         q = theirs.encode(x)
         with torch.no_grad():
-            z = anderson(lambda z: theirs(z, q), q.new_zeros(len(q), model.width, *q.shape[2:]), options.iterations)
+            z = anderson(
+                lambda z: theirs(z, q),
+                q.new_zeros(len(q), model.width, *q.shape[2:]),
+                options.iterations,
+            )
         states["published, plain"] = z.flatten(2)
         for _ in range(PHANTOM.steps):
             z = (1 - PHANTOM.damping) * z + PHANTOM.damping * theirs(z, q)
@@ -165,12 +186,18 @@ def measure(model: ImplicitFNO, x: torch.Tensor, truth: torch.Tensor, options: a
     def ours(name, G, start, tol, adjoint):
         q = model.encode(x)
         solution = eq.equilibrium(G, start, q, max_steps=100, tol=tol, adjoint=adjoint)
-        states[name], count["forward"], count["graded"] = solution.y.detach(), solution.steps.max().item(), PHANTOM.steps
+        states[name], count["forward"], count["graded"] = (
+            solution.y.detach(),
+            solution.steps.max().item(),
+            PHANTOM.steps,
+        )
         return experiment.relative_error(model.decode(solution.y), truth).mean()
 
     def visit(step):
         slots = training.minibatch(recipe.pool, recipe.batch, seed=0, step=step)
-        return experiment.pool_loss(compiled, pool, x, truth, slots, torch.Generator().manual_seed(step))
+        return experiment.pool_loss(
+            compiled, pool, x, truth, slots, torch.Generator().manual_seed(step)
+        )
 
     def stepped(side, loss):
         optimisers[side].zero_grad()
@@ -183,25 +210,42 @@ def measure(model: ImplicitFNO, x: torch.Tensor, truth: torch.Tensor, options: a
 
     exact = copy.deepcopy(model).double()
     wide = exact.encode(x.double())
-    solution = eq.equilibrium(exact, exact.start(wide), wide, max_steps=300, tol=1e-8, throw=False, adjoint=eq.Implicit(max_steps=200, tol=1e-7, throw=False))
+    solution = eq.equilibrium(
+        exact,
+        exact.start(wide),
+        wide,
+        max_steps=300,
+        tol=1e-8,
+        throw=False,
+        adjoint=eq.Implicit(max_steps=200, tol=1e-7, throw=False),
+    )
     experiment.relative_error(exact.decode(solution.y), truth.double()).mean().backward()
     far = gradient(plain(grads(exact), modes))
 
-    earlier, size = copy.deepcopy(model), experiment.RECIPES["quick"].learning_rate / 2  # Adam moves a weight by about the rate: its mean over the training
+    earlier, size = (
+        copy.deepcopy(model),
+        experiment.RECIPES["quick"].learning_rate / 2,
+    )  # Adam moves a weight by about the rate: its mean over the training
     with torch.no_grad():
         for p, g in zip(earlier.parameters(), grads(exact).values()):
             p += size * g.sign()
         before = earlier.encode(x)
         cold = model.start(before)
         warm = eq.solve(earlier, cold, before, max_steps=100, tol=tol, throw=False).y
-    recipe = replace(experiment.RECIPES["quick"], width=model.width, batch=len(x), pool=ROUND * len(x))
+    recipe = replace(
+        experiment.RECIPES["quick"], width=model.width, batch=len(x), pool=ROUND * len(x)
+    )
     pool = experiment._pool(recipe, x.shape[-1], device)
     losses = {"published, plain": (theirs, published), "pool visit": (model, None)}
     both = lambda z, q: (model if torch.is_grad_enabled() else compiled)(z, q)  # noqa: E731  (a compiled graph goes backward once only)
     implicit = eq.Implicit(tol=LOOSE, record=lambda s: count.update(graded=s.steps.max().item()))
-    for name, settings in {"ours, eager, cold": (model, cold, tol, PHANTOM), "ours, compiled, cold": (compiled, cold, tol, PHANTOM),
-                           "ours, compiled, warm": (compiled, warm, tol, PHANTOM), "ours, compiled, warm, loose": (compiled, warm, LOOSE, PHANTOM),
-                           "ours, warm, loose, implicit": (both, warm, LOOSE, implicit)}.items():
+    for name, settings in {
+        "ours, eager, cold": (model, cold, tol, PHANTOM),
+        "ours, compiled, cold": (compiled, cold, tol, PHANTOM),
+        "ours, compiled, warm": (compiled, warm, tol, PHANTOM),
+        "ours, compiled, warm, loose": (compiled, warm, LOOSE, PHANTOM),
+        "ours, warm, loose, implicit": (both, warm, LOOSE, implicit),
+    }.items():
         losses[name] = (model, partial(ours, name, *settings))
     seconds = {name: [] for name in losses}
     for repeat in range(options.repeats + 1):
@@ -215,25 +259,59 @@ def measure(model: ImplicitFNO, x: torch.Tensor, truth: torch.Tensor, options: a
             rows[name] = {}
             if loss is not None:
                 off = gradient(grads(side) if side is theirs else plain(grads(side), modes)) - far
-                rows[name] = {"residual": residual(model, states[name], q), "evaluations": count["forward"], "graded": count["graded"],
-                              "gradient_error": (off.norm() / far.norm()).item()}
+                rows[name] = {
+                    "residual": residual(model, states[name], q),
+                    "evaluations": count["forward"],
+                    "graded": count["graded"],
+                    "gradient_error": (off.norm() / far.norm()).item(),
+                }
     n = x.shape[-1]
     inputs = experiment.turned(x[pool[f"flow{n}"]], truth[pool[f"flow{n}"]], pool[f"code{n}"])[0]
     held = residual(model, pool[f"z{n}"], model.encode(inputs))
-    rows["pool visit"] = {"residual": held, "evaluations": sum(experiment._FREE) / 2, "graded": experiment._GRADED, "gradient_error": None}
+    rows["pool visit"] = {
+        "residual": held,
+        "evaluations": sum(experiment._FREE) / 2,
+        "graded": experiment._GRADED,
+        "gradient_error": None,
+    }
     for name, (_, loss) in losses.items():
         rows[name]["saved_mib"] = training.saved_bytes(loss or (lambda: visit(0))) / 2**20
         rows[name]["seconds"] = statistics.median(seconds[name][1:])  # the first warms up
-        rows[name]["times_faster"] = statistics.median(seconds["published, plain"][1:]) / rows[name]["seconds"]
-        print("{name:27s} {seconds:6.3f} s, {evaluations:4.3g} + {graded:2d} evaluations, residual {residual:.1e}, gradient off by {off}, {saved_mib:6.1f} MiB kept: "
-              "{times_faster:5.2f} times faster".format(name=name, off="-" if loss is None else f"{rows[name]['gradient_error']:.3f}", **rows[name]), flush=True)
-    return {"width": model.width, "modes": modes, "n": n, "batch": len(x), "parameters": sum(p.numel() for p in model.parameters()), "agreement": agreement,
-            "tolerance": tol, "reference_residual": residual(exact, solution.y.detach(), wide), "rows": rows}
+        rows[name]["times_faster"] = (
+            statistics.median(seconds["published, plain"][1:]) / rows[name]["seconds"]
+        )
+        print(
+            "{name:27s} {seconds:6.3f} s, {evaluations:4.3g} + {graded:2d} evaluations, residual {residual:.1e}, gradient off by {off}, {saved_mib:6.1f} MiB kept: "
+            "{times_faster:5.2f} times faster".format(
+                name=name,
+                off="-" if loss is None else f"{rows[name]['gradient_error']:.3f}",
+                **rows[name],
+            ),
+            flush=True,
+        )
+    return {
+        "width": model.width,
+        "modes": modes,
+        "n": n,
+        "batch": len(x),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "agreement": agreement,
+        "tolerance": tol,
+        "reference_residual": residual(exact, solution.y.detach(), wide),
+        "rows": rows,
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, value in (("iterations", 24), ("repeats", 7), ("threads", 2), ("batch", 4), ("trained", 1), ("published", 1)):
+    for name, value in (
+        ("iterations", 24),
+        ("repeats", 7),
+        ("threads", 2),
+        ("batch", 4),
+        ("trained", 1),
+        ("published", 1),
+    ):
         parser.add_argument(f"--{name}", type=int, default=value)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -245,17 +323,28 @@ def main() -> None:
         except checkpoints.CheckpointError as error:
             raise SystemExit(f"{error}; or leave this part out with --trained 0") from error
     if options.published:
-        model = models["published size, untrained"] = experiment.new("implicit-unique", profile="paper")
+        model = models["published size, untrained"] = experiment.new(
+            "implicit-unique", profile="paper"
+        )
         with torch.no_grad():  # with a stronger input it has an equilibrium
             for p in model.injections.parameters():
                 p *= 4
     flows = experiment.test_set(count=options.batch)
     x, truth = flows.forcing.float().to(device), flows.vorticity.float().to(device)
-    result = {**vars(options), "device": torch.cuda.get_device_name() if device == "cuda" else platform.machine(), "torch": torch.__version__, "models": {}}
+    result = {
+        **vars(options),
+        "device": torch.cuda.get_device_name() if device == "cuda" else platform.machine(),
+        "torch": torch.__version__,
+        "models": {},
+    }
     for name, model in models.items():
         print(f"{name}: width {model.width}, {model.output.spectral.modes} modes", flush=True)
         result["models"][name] = measure(model.to(device), x, truth, options)
-    path = Path(__file__).parent / "results" / ("navier_stokes.json" if device == "cpu" else "navier_stokes_gpu.json")
+    path = (
+        Path(__file__).parent
+        / "results"
+        / ("navier_stokes.json" if device == "cpu" else "navier_stokes_gpu.json")
+    )
     path.write_text(json.dumps(result, indent=1) + "\n")
     print(f"written: {path.relative_to(Path(__file__).parents[1])}")
 

@@ -15,11 +15,18 @@ import yaml
 
 torch.set_num_threads(1)
 HOME = Path(__file__).parents[1]
-SCHEMA = {"eta": {"type": "float", "above": 0, "below": 1}, "steps": {"type": "int", "min": 1}, "verbose": {"type": "bool"},
-          "sizes": {"type": "list", "items": {"type": "int", "min": 1}, "min_items": 1}, "mode": {"type": "str", "choices": ["fast", "exact"]}}
+SCHEMA = {
+    "eta": {"type": "float", "above": 0, "below": 1},
+    "steps": {"type": "int", "min": 1},
+    "verbose": {"type": "bool"},
+    "sizes": {"type": "list", "items": {"type": "int", "min": 1}, "min_items": 1},
+    "mode": {"type": "str", "choices": ["fast", "exact"]},
+}
 PARAMETERS = 'profile = "quick"\nseed = 0\ndevice = "cpu"\neta = 0.5  # step\nsteps = 3\nsizes = [1, 2]\nmode = "fast"\nverbose = False\n'
-START = "from equilibria import results\nrun = results.start({name!r}, dict(profile=profile, seed=seed, device=device, eta=eta, steps=steps, " \
-        "sizes=sizes, mode=mode, verbose=verbose))"
+START = (
+    "from equilibria import results\nrun = results.start({name!r}, dict(profile=profile, seed=seed, device=device, eta=eta, steps=steps, "
+    "sizes=sizes, mode=mode, verbose=verbose))"
+)
 
 
 class Project:
@@ -32,23 +39,38 @@ class Project:
         (root / "notebooks/parameters/quick.yaml").write_text("")
         (root / "notebooks/parameters/paper.yaml").write_text("01_first: {steps: 300}\n")
         common = yaml.safe_load((HOME / "notebooks/parameters/schema.yaml").read_text())["common"]
-        (root / "notebooks/parameters/schema.yaml").write_text(yaml.safe_dump({"common": common, "01_first": SCHEMA, "02_second": SCHEMA}))
+        (root / "notebooks/parameters/schema.yaml").write_text(
+            yaml.safe_dump({"common": common, "01_first": SCHEMA, "02_second": SCHEMA})
+        )
         (root / "requirements.lock").write_text("")
         (root / "claims.yml").write_text("[]")
         (root / "DEVIATIONS.md").write_text("# Deviations\n\n## First: a known miss\n")
-        (root / "README.md").write_text("before\n<!-- verdicts: written by `equilibria check` -->\n<!-- end of verdicts -->\nafter\n")
+        (root / "README.md").write_text(
+            "before\n<!-- verdicts: written by `equilibria check` -->\n<!-- end of verdicts -->\nafter\n"
+        )
         self.notebook("01_first", "run.save(value=[eta] * steps)")
         self.notebook("02_second", "run.save(value=[eta] * steps)")
 
     def notebook(self, name: str, body: str, parameters: str = PARAMETERS) -> None:
         """Write a notebook with a parameters cell, a start, ``body`` and an end."""
         code, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
-        cells = [text("# Title"), code(parameters, metadata={"tags": ["parameters"]}), code(START.format(name=name)),
-                 text("## The experiment"), code(body), code("run.finish()")]
+        cells = [
+            text("# Title"),
+            code(parameters, metadata={"tags": ["parameters"]}),
+            code(START.format(name=name)),
+            text("## The experiment"),
+            code(body),
+            code("run.finish()"),
+        ]
         for index, cell in enumerate(cells):
             cell["id"] = f"cell-{index}"
-        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), self.root / "notebooks" / f"{name}.ipynb")
+        kernel = {
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+        }
+        nbformat.write(
+            nbformat.v4.new_notebook(cells=cells, metadata=kernel),
+            self.root / "notebooks" / f"{name}.ipynb",
+        )
 
 
 @pytest.fixture

@@ -26,20 +26,39 @@ def orthogonal(n: int, seed: int) -> Tensor:
     return torch.linalg.qr(torch.randn(n, n, generator=generator(seed), dtype=torch.float64))[0]
 
 
-def symmetric(*, n: int = 200, batch: int = 1, least: float = 0.0, largest: float = 0.99, seed: int = 0, dtype=torch.float64) -> Problem:
+def symmetric(
+    *,
+    n: int = 200,
+    batch: int = 1,
+    least: float = 0.0,
+    largest: float = 0.99,
+    seed: int = 0,
+    dtype=torch.float64,
+) -> Problem:
     """Linear, symmetric, spectrum spread evenly over [least, largest]. One product per sample: no rounding shared in the batch."""
     q, spectrum = orthogonal(n, seed), torch.linspace(least, largest, n, dtype=torch.float64)
     x = torch.randn(batch, n, generator=generator(seed + 100), dtype=torch.float64)
     exact = (x @ q / (1 - spectrum)) @ q.T
     a = ((q * spectrum) @ q.T).to(dtype)
     G = lambda y, x: (a * y[:, None]).sum(2) + x
-    return Problem(G, torch.zeros(batch, n, dtype=dtype), x.to(dtype), exact.to(dtype), max(abs(least), abs(largest)))
+    return Problem(
+        G,
+        torch.zeros(batch, n, dtype=dtype),
+        x.to(dtype),
+        exact.to(dtype),
+        max(abs(least), abs(largest)),
+    )
 
 
 def rotation(*, batch: int = 4, radius: float = 0.9, seed: int = 0) -> Problem:
     """Linear, far from symmetric: rotations of planes by many angles, all shrinking by `radius`."""
     angle = torch.linspace(0.1, 3.0, 20, dtype=torch.float64)
-    a = torch.block_diag(*[radius * torch.tensor([[t.cos(), -t.sin()], [t.sin(), t.cos()]], dtype=torch.float64) for t in angle])
+    a = torch.block_diag(
+        *[
+            radius * torch.tensor([[t.cos(), -t.sin()], [t.sin(), t.cos()]], dtype=torch.float64)
+            for t in angle
+        ]
+    )
     x = torch.randn(batch, 40, generator=generator(seed), dtype=torch.float64)
     exact = torch.linalg.solve(torch.eye(40, dtype=torch.float64) - a, x.T).T
     return Problem(lambda y, x: (a * y[:, None]).sum(2) + x, torch.zeros_like(x), x, exact, radius)

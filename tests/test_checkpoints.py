@@ -4,9 +4,8 @@ import json
 
 import pytest
 import torch
-from torch import nn
-
 from equilibria import checkpoints
+from torch import nn
 
 
 @pytest.fixture
@@ -21,7 +20,11 @@ def test_weights_and_card_come_back(saved):
     other = nn.Linear(3, 2)
     card = checkpoints.load(stem, other)
     assert torch.equal(other.weight, model.weight) and torch.equal(other.bias, model.bias)
-    assert card["seed"] == 7 and card["parameters"] == 8 and card["versions"]["torch"] == torch.__version__
+    assert (
+        card["seed"] == 7
+        and card["parameters"] == 8
+        and card["versions"]["torch"] == torch.__version__
+    )
     assert sorted(p.name for p in stem.parent.iterdir()) == ["model.json", "model.safetensors"]
 
 
@@ -34,11 +37,20 @@ def flip_a_byte(stem):
 
 DAMAGE = {
     "weights with one bit flipped": (flip_a_byte, "damaged or foreign"),
-    "weights cut short": (lambda stem: stem.with_suffix(".safetensors").write_bytes(b"x"), "damaged or foreign"),
+    "weights cut short": (
+        lambda stem: stem.with_suffix(".safetensors").write_bytes(b"x"),
+        "damaged or foreign",
+    ),
     "no weights": (lambda stem: stem.with_suffix(".safetensors").unlink(), "there are no weights"),
     "no card": (lambda stem: stem.with_suffix(".json").unlink(), "no checkpoint card"),
-    "a card that is not JSON": (lambda stem: stem.with_suffix(".json").write_text("{"), "not a checkpoint card"),
-    "a card without a sha256": (lambda stem: stem.with_suffix(".json").write_text(json.dumps({"seed": 1})), "has no sha256"),
+    "a card that is not JSON": (
+        lambda stem: stem.with_suffix(".json").write_text("{"),
+        "not a checkpoint card",
+    ),
+    "a card without a sha256": (
+        lambda stem: stem.with_suffix(".json").write_text(json.dumps({"seed": 1})),
+        "has no sha256",
+    ),
 }
 
 

@@ -1,11 +1,20 @@
 """equilibria.implicit: gradients against closed forms, finite differences, unrolling and their own formulas; memory; failures."""
 
+import equilibria as eq
 import pytest
 import torch
+from equilibria import (
+    Anderson,
+    Broyden,
+    Implicit,
+    JacobianFree,
+    NewtonKrylov,
+    Phantom,
+    Picard,
+    Unrolled,
+    training,
+)
 from problems import generator
-
-import equilibria as eq
-from equilibria import Anderson, Broyden, Implicit, JacobianFree, NewtonKrylov, Phantom, Picard, Unrolled, training
 
 B, N = 3, 6
 CONSTANT_MEMORY = [Implicit(), Phantom(), JacobianFree()]
@@ -32,7 +41,10 @@ class Network(torch.nn.Module):
         super().__init__()
         w, u = torch.randn(2, N, N, generator=generator(1), dtype=torch.float64)
         self.w = torch.nn.Parameter(0.6 * w / torch.linalg.matrix_norm(w, 2))
-        self.u, self.b = torch.nn.Parameter(u), torch.nn.Parameter(torch.full((N,), 0.1, dtype=torch.float64))
+        self.u, self.b = (
+            torch.nn.Parameter(u),
+            torch.nn.Parameter(torch.full((N,), 0.1, dtype=torch.float64)),
+        )
 
     def forward(self, y, x):
         return torch.tanh(y @ self.w.T + x @ self.u.T + self.b)
@@ -68,19 +80,32 @@ def linear_answer(inverse):
 # ----------------------------------------------------------------------------------------------------------- gradients
 
 
-@pytest.mark.parametrize("adjoint", [Implicit(tol=1e-12), Implicit(method=Picard(), tol=1e-12, max_steps=300), Implicit(method=Broyden(), tol=1e-12)],
-                         ids=["Anderson", "Picard", "Broyden"])  # fmt: skip
+@pytest.mark.parametrize(
+    "adjoint",
+    [
+        Implicit(tol=1e-12),
+        Implicit(method=Picard(), tol=1e-12, max_steps=300),
+        Implicit(method=Broyden(), tol=1e-12),
+    ],
+    ids=["Anderson", "Picard", "Broyden"],
+)
 @pytest.mark.parametrize("method", [Anderson(), Picard(), Broyden(), NewtonKrylov()], ids=name)
 def test_implicit_is_the_closed_form_for_linear_g(method, adjoint):
     found, _ = gradients(Linear(), adjoint, method=method)
-    close(found, linear_answer(lambda a: torch.linalg.inv(torch.eye(N, dtype=torch.float64) - a)), 1e-8)
+    close(
+        found,
+        linear_answer(lambda a: torch.linalg.inv(torch.eye(N, dtype=torch.float64) - a)),
+        1e-8,
+    )
 
 
 @pytest.mark.parametrize(("steps", "damping"), [(1, 1.0), (3, 0.8), (7, 0.3)])
 def test_phantom_is_its_formula_for_linear_g(steps, damping):
     def inverse(a):
         eye = torch.eye(N, dtype=torch.float64)
-        return damping * sum(torch.linalg.matrix_power((1 - damping) * eye + damping * a, k) for k in range(steps))
+        return damping * sum(
+            torch.linalg.matrix_power((1 - damping) * eye + damping * a, k) for k in range(steps)
+        )
 
     found, _ = gradients(Linear(), Phantom(steps=steps, damping=damping))
     close(found, linear_answer(inverse), 1e-10)
@@ -109,26 +134,46 @@ def test_phantom_and_jacobian_free_agree_with_autograd_at_the_solution_of_a_netw
     for adjoint in (JacobianFree(), Phantom(steps=4, damping=0.5)):
         G, x = Network(), draw(2).requires_grad_()
         found, y = gradients(G, adjoint)
-        z, steps, damping = y.detach(), getattr(adjoint, "steps", 1), getattr(adjoint, "damping", 1.0)
+        z, steps, damping = (
+            y.detach(),
+            getattr(adjoint, "steps", 1),
+            getattr(adjoint, "damping", 1.0),
+        )
         for _ in range(steps):
             z = (1 - damping) * z + damping * G(z, x)
         close(found, torch.autograd.grad((draw(3) * z).sum(), [x, *G.parameters()]), 1e-12)
 
 
-@pytest.mark.parametrize(("adjoint", "method"), [(Implicit(tol=1e-13), Anderson()), (Unrolled(), Picard())], ids=["Implicit", "Unrolled"])
+@pytest.mark.parametrize(
+    ("adjoint", "method"),
+    [(Implicit(tol=1e-13), Anderson()), (Unrolled(), Picard())],
+    ids=["Implicit", "Unrolled"],
+)
 def test_gradcheck(adjoint, method):
     G = Network()
 
     def solved(x, w, b):
         evaluate = lambda y, x: torch.tanh(y @ w.T + x @ G.u.detach().T + b)
-        return eq.equilibrium(evaluate, torch.zeros_like(x), x, method=method, max_steps=200, tol=1e-13, adjoint=adjoint).y
+        return eq.equilibrium(
+            evaluate,
+            torch.zeros_like(x),
+            x,
+            method=method,
+            max_steps=200,
+            tol=1e-13,
+            adjoint=adjoint,
+        ).y
 
     inputs = (draw(2).requires_grad_(), G.w, G.b)
     assert torch.autograd.gradcheck(solved, inputs, eps=1e-6, atol=1e-7, rtol=1e-6)
 
 
 def test_unrolled_can_be_differentiated_twice_and_the_others_refuse():
-    solved = lambda x: eq.equilibrium(Network(), torch.zeros_like(x), x, method=Picard(), max_steps=40, adjoint=Unrolled()).y
+    solved = lambda x: (
+        eq.equilibrium(
+            Network(), torch.zeros_like(x), x, method=Picard(), max_steps=40, adjoint=Unrolled()
+        ).y
+    )
     assert torch.autograd.gradgradcheck(solved, (draw(2).requires_grad_(),), atol=1e-6)
     for adjoint in CONSTANT_MEMORY:
         x = draw(2).requires_grad_()
@@ -140,7 +185,9 @@ def test_unrolled_can_be_differentiated_twice_and_the_others_refuse():
 def test_unrolled_reaches_y0_and_stops_each_sample_on_its_own():
     x = torch.tensor([[0.1], [0.9]], dtype=torch.float64)
     y0 = torch.ones_like(x, requires_grad=True)
-    solution = eq.equilibrium(lambda y, x: x * y + 1, y0, x, method=Picard(), max_steps=500, tol=1e-6, adjoint=Unrolled())
+    solution = eq.equilibrium(
+        lambda y, x: x * y + 1, y0, x, method=Picard(), max_steps=500, tol=1e-6, adjoint=Unrolled()
+    )
     (slope,) = torch.autograd.grad(solution.y.sum(), y0)
     assert solution.steps[0] < 10 < solution.steps[1]
     torch.testing.assert_close(slope, x ** (solution.steps[:, None] - 1), rtol=1e-12, atol=0)
@@ -153,7 +200,14 @@ def test_gradients_reach_modules_inputs_and_closures_and_miss_what_is_unused(adj
     class Input:
         bias = draw(4).requires_grad_()
 
-    y = eq.equilibrium(lambda y, x: scale * G(y, x.bias), torch.zeros(B, N, dtype=torch.float64), Input(), adjoint=adjoint, max_steps=100, tol=1e-10).y
+    y = eq.equilibrium(
+        lambda y, x: scale * G(y, x.bias),
+        torch.zeros(B, N, dtype=torch.float64),
+        Input(),
+        adjoint=adjoint,
+        max_steps=100,
+        tol=1e-10,
+    ).y
     y.sum().backward()
     assert Input.bias.grad.abs().sum() > 0 and G.a.grad.abs().sum() > 0 and scale.grad.abs() > 0
     assert G.unused.grad is None
@@ -164,9 +218,15 @@ def test_the_adjoint_does_not_change_the_answer(adjoint):
     G, x = Network(), draw(2)
     plain = eq.solve(G, torch.zeros_like(x), x, max_steps=7)
     for budget in (plain, eq.equilibrium(G, torch.zeros_like(x), x, max_steps=7, adjoint=adjoint)):
-        assert torch.equal(budget.y, plain.y) and torch.equal(budget.residuals, plain.residuals) and torch.equal(budget.steps, plain.steps)
+        assert (
+            torch.equal(budget.y, plain.y)
+            and torch.equal(budget.residuals, plain.residuals)
+            and torch.equal(budget.steps, plain.steps)
+        )
     with torch.no_grad():
-        assert not eq.equilibrium(G, torch.zeros_like(x), x, max_steps=7, adjoint=adjoint).y.requires_grad
+        assert not eq.equilibrium(
+            G, torch.zeros_like(x), x, max_steps=7, adjoint=adjoint
+        ).y.requires_grad
 
 
 def test_implicit_when_g_ignores_y():
@@ -180,7 +240,13 @@ def test_implicit_when_g_ignores_y():
 
 def saved_bytes(adjoint, steps, method):
     G, x = Network(), draw(2).requires_grad_()
-    found = training.saved_bytes(lambda: eq.equilibrium(G, torch.zeros_like(x), x, method=method, max_steps=steps, adjoint=adjoint).y)
+    found = training.saved_bytes(
+        lambda: (
+            eq.equilibrium(
+                G, torch.zeros_like(x), x, method=method, max_steps=steps, adjoint=adjoint
+            ).y
+        )
+    )
     assert found > 0
     return found
 
@@ -213,7 +279,9 @@ def test_a_failed_forward_solve_raises_or_says_so(adjoint):
 def test_a_failed_adjoint_solve_raises_warns_and_is_recorded():
     records = []
     settings = dict(tol=1e-12, max_steps=3)
-    with pytest.raises(eq.SolveError, match="adjoint solve failed: 3 of 3 samples BUDGET_SPENT") as caught:
+    with pytest.raises(
+        eq.SolveError, match="adjoint solve failed: 3 of 3 samples BUDGET_SPENT"
+    ) as caught:
         gradients(Linear(), Implicit(record=records.append, **settings))
     assert caught.value.solution is records[0]
     assert records[0].steps.tolist() == [3, 3, 3]
@@ -227,7 +295,15 @@ def test_a_diverging_adjoint_raises():
     """Anderson finds y* of an expansive map; Picard cannot find its adjoint."""
     x = torch.ones(2, 3, dtype=torch.float64, requires_grad=True)
     slope = torch.tensor([-4.0, -0.5, 0.5], dtype=torch.float64)
-    solved = lambda adjoint: eq.equilibrium(lambda y, x: slope * y + x, torch.zeros(2, 3, dtype=torch.float64), x, tol=1e-10, adjoint=adjoint).y
+    solved = lambda adjoint: (
+        eq.equilibrium(
+            lambda y, x: slope * y + x,
+            torch.zeros(2, 3, dtype=torch.float64),
+            x,
+            tol=1e-10,
+            adjoint=adjoint,
+        ).y
+    )
     with pytest.raises(eq.SolveError, match="adjoint solve failed: 2 of 2 samples DIVERGED"):
         solved(Implicit(method=Picard(), tol=1e-10)).sum().backward()
     (found,) = torch.autograd.grad(solved(Implicit(tol=1e-10)).sum(), x)
@@ -238,7 +314,11 @@ def test_a_diverging_adjoint_raises():
     ("error", "match", "build"),
     [
         (TypeError, "method must be .* got 'picard'", lambda: Implicit(method="picard")),
-        (TypeError, "method must be a Picard, Anderson or Broyden object, got NewtonKrylov", lambda: Implicit(method=NewtonKrylov())),
+        (
+            TypeError,
+            "method must be a Picard, Anderson or Broyden object, got NewtonKrylov",
+            lambda: Implicit(method=NewtonKrylov()),
+        ),
         (ValueError, "max_steps must be at least 1, got 0", lambda: Implicit(max_steps=0)),
         (ValueError, "tol must be in .* got -1", lambda: Implicit(tol=-1)),
         (TypeError, "record must be callable or None, got 3", lambda: Implicit(record=3)),
@@ -257,8 +337,16 @@ def test_impossible_settings_are_refused_when_built(error, match, build):
     ("error", "match", "change"),
     [
         (TypeError, "adjoint must be .* got <class", dict(adjoint=Implicit)),
-        (ValueError, r"method must be Picard for adjoint=Unrolled\(\), got Anderson", dict(adjoint=Unrolled())),
-        (ValueError, "adjoint.tol must be at least .*torch.float32, got 1e-09", dict(adjoint=Implicit(tol=1e-9))),
+        (
+            ValueError,
+            r"method must be Picard for adjoint=Unrolled\(\), got Anderson",
+            dict(adjoint=Unrolled()),
+        ),
+        (
+            ValueError,
+            "adjoint.tol must be at least .*torch.float32, got 1e-09",
+            dict(adjoint=Implicit(tol=1e-9)),
+        ),
         (ValueError, "max_steps must be at least 1, got 0", dict(max_steps=0)),
         (TypeError, "throw must be a bool", dict(throw=None)),
         (TypeError, "tolerance", dict(tolerance=1e-3)),

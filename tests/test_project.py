@@ -1,7 +1,6 @@
 """equilibria.project: names of notebooks, their parameters, and what is refused."""
 
 import pytest
-
 from equilibria import project
 from equilibria.project import ParameterError
 
@@ -19,7 +18,10 @@ def test_an_unknown_notebook_is_refused_with_the_names_there_are(sample, name):
 
 def test_settings_are_the_defaults_then_the_profile(sample):
     assert project.settings("01", "quick") == project.declared("01")
-    assert project.settings("01", "paper") == project.declared("01") | {"profile": "paper", "steps": 300}
+    assert project.settings("01", "paper") == project.declared("01") | {
+        "profile": "paper",
+        "steps": 300,
+    }
     assert project.settings("02", "paper")["steps"] == 3
 
 
@@ -38,26 +40,29 @@ def test_a_parameters_cell_holds_literals_only(sample, line):
         project.declared("01")
 
 
-@pytest.mark.parametrize(("values", "message"), [
-    ({"eta": 2}, "eta = 2: must be below 1"),
-    ({"eta": 0.0}, "eta = 0.0: must be above 0"),
-    ({"eta": 1.0}, "eta = 1.0: must be below 1"),
-    ({"eta": float("nan")}, "eta = nan: must be finite"),
-    ({"eta": "1e-3"}, "must be of type float, not str .*1.0e-3"),
-    ({"steps": 0}, "steps = 0: must be at least 1"),
-    ({"steps": 2.0}, "must be of type int, not float"),
-    ({"steps": True}, "must be of type int, not bool"),
-    ({"sizes": [4, -1]}, "entry -1 must be at least 1"),
-    ({"sizes": []}, "needs at least 1 entries"),
-    ({"sizes": 4}, "must be of type list, not int"),
-    ({"mode": "exakt"}, "must be one of fast, exact, did you mean 'exact'"),
-    ({"verbose": 1}, "must be of type bool, not int"),
-    ({"seed": -1}, "seed = -1: must be at least 0"),
-    ({"device": "tpu"}, "must be one of cpu, cuda"),
-    ({"profile": "medium"}, "must be one of quick, paper"),
-    ({"ETA": 0.5}, "no parameter 'ETA'.*; there are"),
-    ({"step": 3}, "no parameter 'step', did you mean 'steps'"),
-])
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"eta": 2}, "eta = 2: must be below 1"),
+        ({"eta": 0.0}, "eta = 0.0: must be above 0"),
+        ({"eta": 1.0}, "eta = 1.0: must be below 1"),
+        ({"eta": float("nan")}, "eta = nan: must be finite"),
+        ({"eta": "1e-3"}, "must be of type float, not str .*1.0e-3"),
+        ({"steps": 0}, "steps = 0: must be at least 1"),
+        ({"steps": 2.0}, "must be of type int, not float"),
+        ({"steps": True}, "must be of type int, not bool"),
+        ({"sizes": [4, -1]}, "entry -1 must be at least 1"),
+        ({"sizes": []}, "needs at least 1 entries"),
+        ({"sizes": 4}, "must be of type list, not int"),
+        ({"mode": "exakt"}, "must be one of fast, exact, did you mean 'exact'"),
+        ({"verbose": 1}, "must be of type bool, not int"),
+        ({"seed": -1}, "seed = -1: must be at least 0"),
+        ({"device": "tpu"}, "must be one of cpu, cuda"),
+        ({"profile": "medium"}, "must be one of quick, paper"),
+        ({"ETA": 0.5}, "no parameter 'ETA'.*; there are"),
+        ({"step": 3}, "no parameter 'step', did you mean 'steps'"),
+    ],
+)
 def test_bad_values_are_refused(sample, values, message):
     with pytest.raises(ParameterError, match=message):
         project.check("01", values)
@@ -70,7 +75,9 @@ def test_every_problem_is_named_at_once(sample):
 
 
 def test_good_values_pass(sample):
-    project.check("01", {"eta": 0.999, "steps": 1, "sizes": [1], "mode": "exact", "verbose": True, "seed": 0})
+    project.check(
+        "01", {"eta": 0.999, "steps": 1, "sizes": [1], "mode": "exact", "verbose": True, "seed": 0}
+    )
 
 
 def test_a_misspelt_rule_is_an_error(sample):

@@ -5,7 +5,6 @@ import shlex
 
 import torch
 from conftest import HOME
-
 from equilibria import claims
 from equilibria.__main__ import _parser
 
@@ -17,11 +16,16 @@ def blocks(language):
 
 
 def commands():
-    return [shlex.split(line, comments=True) for block in blocks("bash") for line in block.splitlines() if line.strip()]
+    return [
+        shlex.split(line, comments=True)
+        for block in blocks("bash")
+        for line in block.splitlines()
+        if line.strip()
+    ]
 
 
 def test_the_operator_of_ten_lines_runs(capsys):
-    code, = blocks("python")
+    (code,) = blocks("python")
     torch.manual_seed(0)
     names = {}
     exec(compile(code, "README.md", "exec"), names)
@@ -40,7 +44,10 @@ def test_commands_are_understood():
         if program == "make":
             assert re.search(rf"^{words[0]}:", (HOME / "Makefile").read_text(), re.MULTILINE)
         if program.endswith("python"):
-            assert words == ["-m", "pytest", "-m", "gpu"] and '"gpu: ' in (HOME / "pyproject.toml").read_text()
+            assert (
+                words == ["-m", "pytest", "-m", "gpu"]
+                and '"gpu: ' in (HOME / "pyproject.toml").read_text()
+            )
     assert seen == {"make", "jupyter", "equilibria", "papermill", "python"}
 
 
@@ -52,5 +59,7 @@ def test_every_file_that_the_readme_names_is_there():
 def test_the_verdict_table_is_the_one_of_the_quick_profile():
     """The generated block has a row for each claim that is made for `quick`: nobody edited or forgot it."""
     table = README.partition(claims._BEGIN)[2].partition(claims._END)[0]
-    wanted = [claim.claim.replace("|", "\\|") for claim in claims.load() if "quick" in claim.profiles]
+    wanted = [
+        claim.claim.replace("|", "\\|") for claim in claims.load() if "quick" in claim.profiles
+    ]
     assert re.findall(r"^\| (.*?) \| ", table, re.MULTILINE)[1:] == wanted

@@ -7,7 +7,6 @@ import matplotlib.pyplot
 import numpy
 import pytest
 import torch
-
 from equilibria import figures, project, results
 
 
@@ -22,15 +21,22 @@ def test_declared_parameters_go_to_the_profile_folder(sample, run):
     assert paper.folder == sample.root / "figures" / "paper" / "01_first"
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"eta": 0.25}, {"sizes": [1, 2, 3]}, {"profile": "paper"}, {"mode": "exact"}])
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 1}, {"eta": 0.25}, {"sizes": [1, 2, 3]}, {"profile": "paper"}, {"mode": "exact"}],
+)
 def test_changed_parameters_never_touch_the_judged_results(sample, change):
     changed = results.start("01", project.settings("01", "quick") | change)
-    assert changed.folder.parent == sample.root / "figures" / "custom" and changed.profile == "custom"
+    assert (
+        changed.folder.parent == sample.root / "figures" / "custom" and changed.profile == "custom"
+    )
 
 
 def test_two_changes_have_two_folders(sample):
     usual = project.settings("01", "quick")
-    names = {results.custom_name("01_first", usual | {"sizes": list(range(1, n))}) for n in range(4, 300)}
+    names = {
+        results.custom_name("01_first", usual | {"sizes": list(range(1, n))}) for n in range(4, 300)
+    }
     assert len(names) == 296 and max(map(len, names)) < 110
 
 
@@ -38,10 +44,13 @@ def test_start_seeds_everything_and_uses_one_thread(sample):
     def draws():
         results.start("01", project.settings("01", "quick") | {"seed": 5})
         return random.random(), numpy.random.rand(), torch.rand(()).item()
+
     assert draws() == draws() and torch.get_num_threads() == 1
 
 
-@pytest.mark.parametrize("change", [{"eta": 2.0}, {"steps": 0}, {"unknown": 1}, {"profile": "medium"}])
+@pytest.mark.parametrize(
+    "change", [{"eta": 2.0}, {"steps": 0}, {"unknown": 1}, {"profile": "medium"}]
+)
 def test_start_refuses_before_anything_is_written(sample, change):
     with pytest.raises(project.ParameterError):
         results.start("01", project.settings("01", "quick") | change)
@@ -50,7 +59,17 @@ def test_start_refuses_before_anything_is_written(sample, change):
 
 def test_start_wants_every_parameter(sample):
     with pytest.raises(project.ParameterError, match="was not given eta, steps"):
-        results.start("01", {"profile": "quick", "seed": 0, "device": "cpu", "sizes": [1], "mode": "fast", "verbose": False})
+        results.start(
+            "01",
+            {
+                "profile": "quick",
+                "seed": 0,
+                "device": "cpu",
+                "sizes": [1],
+                "mode": "fast",
+                "verbose": False,
+            },
+        )
 
 
 def test_start_refuses_a_device_that_is_not_there(sample, monkeypatch):
@@ -60,10 +79,22 @@ def test_start_refuses_a_device_that_is_not_there(sample, monkeypatch):
 
 
 def test_save_is_exact_sorted_and_the_same_twice(run):
-    values = dict(b=torch.tensor([[0.1, 2.0]]), a={"x": numpy.float64(1 / 3), 4: numpy.arange(2)}, c=None, d=(True, "text"), e=torch.tensor(3))
+    values = dict(
+        b=torch.tensor([[0.1, 2.0]]),
+        a={"x": numpy.float64(1 / 3), 4: numpy.arange(2)},
+        c=None,
+        d=(True, "text"),
+        e=torch.tensor(3),
+    )
     first = run.save(**values).read_bytes()
     assert run.save(**dict(reversed(values.items()))).read_bytes() == first
-    assert run.load() == {"a": {"x": 1 / 3, "4": [0, 1]}, "b": [[0.1, 2.0]], "c": None, "d": [True, "text"], "e": 3}
+    assert run.load() == {
+        "a": {"x": 1 / 3, "4": [0, 1]},
+        "b": [[0.1, 2.0]],
+        "c": None,
+        "d": [True, "text"],
+        "e": 3,
+    }
     assert [path.name for path in run.folder.iterdir()] == ["results.json"]
 
 
@@ -71,7 +102,9 @@ def test_save_adds_to_what_the_run_saved_and_not_to_an_older_run(sample, run):
     run.save(error=1, steps=[1])
     run.save("other", error=3)
     run.save(error=2, seeds=3)
-    assert run.load() == {"error": 2, "steps": [1], "seeds": 3} and run.load("other") == {"error": 3}
+    assert run.load() == {"error": 2, "steps": [1], "seeds": 3} and run.load("other") == {
+        "error": 3
+    }
     with pytest.raises(ValueError, match="worse is nan"):
         run.save(error=4, worse=float("nan"))
     run.save()
@@ -87,7 +120,9 @@ def test_float32_keeps_every_bit(run):
     assert torch.equal(torch.tensor(run.load()["numbers"]), numbers)
 
 
-@pytest.mark.parametrize("value", [float("nan"), torch.tensor([1.0, float("inf")]), {"deep": [numpy.float32("nan")]}])
+@pytest.mark.parametrize(
+    "value", [float("nan"), torch.tensor([1.0, float("inf")]), {"deep": [numpy.float32("nan")]}]
+)
 def test_a_failed_number_cannot_be_saved(run, value):
     with pytest.raises(ValueError, match="curve.* is (nan|inf)"):
         run.save(curve=value)
@@ -100,7 +135,9 @@ def test_other_objects_cannot_be_saved(run):
 
 
 def test_table(run):
-    path = run.table("table_1", [{"model": "a,b", "error": 0.25}, {"model": "c", "error": torch.tensor(0.1)}])
+    path = run.table(
+        "table_1", [{"model": "a,b", "error": 0.25}, {"model": "c", "error": torch.tensor(0.1)}]
+    )
     assert path.read_text() == 'model,error\n"a,b",0.25\nc,0.1\n'
     for rows in ([], [{"a": 1}, {"b": 2}]):
         with pytest.raises(ValueError, match="table_2"):

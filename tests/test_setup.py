@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 
+import equilibria
 import pytest
 import yaml
 from conftest import HOME
@@ -15,15 +16,18 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-import equilibria
-
 LOCK = (HOME / "requirements.lock").read_text()
 PYPROJECT = tomllib.loads((HOME / "pyproject.toml").read_text())
-PINS = {canonicalize_name(name): version for name, version in re.findall(r"^([A-Za-z0-9._-]+)==(\S+) \\$", LOCK, re.MULTILINE)}
+PINS = {
+    canonicalize_name(name): version
+    for name, version in re.findall(r"^([A-Za-z0-9._-]+)==(\S+) \\$", LOCK, re.MULTILINE)
+}
 
 
 def git(*words):
-    return subprocess.run(["git", "-C", str(HOME), *words], capture_output=True, text=True, check=True).stdout.split("\0")
+    return subprocess.run(
+        ["git", "-C", str(HOME), *words], capture_output=True, text=True, check=True
+    ).stdout.split("\0")
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +40,19 @@ def tracked():
 def direct():
     """Every requirement that pyproject.toml names, of the extras too."""
     project = PYPROJECT["project"]
-    return [Requirement(text) for text in project["dependencies"] + sum(project["optional-dependencies"].values(), [])]
+    return [
+        Requirement(text)
+        for text in project["dependencies"] + sum(project["optional-dependencies"].values(), [])
+    ]
 
 
 def test_the_lock_pins_and_hashes_every_package():
     entries = re.split(r"\n(?=\S)", re.sub(r"^(#.*)?\n", "", LOCK, flags=re.MULTILINE).strip())
     assert len(entries) == len(PINS) > 100
     for entry in entries:
-        assert re.fullmatch(r"[A-Za-z0-9._-]+==[^\s;]+( \\\n    --hash=sha256:[0-9a-f]{64})+", entry), entry[:80]
+        assert re.fullmatch(
+            r"[A-Za-z0-9._-]+==[^\s;]+( \\\n    --hash=sha256:[0-9a-f]{64})+", entry
+        ), entry[:80]
 
 
 @pytest.mark.parametrize("requirement", direct(), ids=str)
@@ -51,34 +60,59 @@ def test_the_lock_holds_what_the_project_asks_for(requirement):
     assert requirement.specifier.contains(PINS[canonicalize_name(requirement.name)])
 
 
-@pytest.mark.parametrize("name", ["torch", "torchvision", "numpy", "papermill", "nbval", "snakemake"])
+@pytest.mark.parametrize(
+    "name", ["torch", "torchvision", "numpy", "papermill", "nbval", "snakemake"]
+)
 def test_this_environment_is_the_locked_one(name):
     assert importlib.metadata.version(name) == PINS[name]
 
 
 def test_setuptools_of_the_lock_can_build_the_project():
-    requirement, = map(Requirement, PYPROJECT["build-system"]["requires"])
+    (requirement,) = map(Requirement, PYPROJECT["build-system"]["requires"])
     assert requirement.specifier.contains(PINS[requirement.name])
 
 
 def test_conda_users_get_the_versions_of_the_lock():
     dependencies = yaml.safe_load((HOME / "environment.yml").read_text())["dependencies"]
-    assert dependencies[-1] == {"pip": ["-r requirements.lock"]}, "pip installs the lock and nothing beside it"
-    python, = [text.removeprefix("python=") for text in dependencies[:-1] if text.startswith("python=")]
+    assert dependencies[-1] == {"pip": ["-r requirements.lock"]}, (
+        "pip installs the lock and nothing beside it"
+    )
+    (python,) = [
+        text.removeprefix("python=") for text in dependencies[:-1] if text.startswith("python=")
+    ]
     assert SpecifierSet(PYPROJECT["project"]["requires-python"]).contains(python)
-    assert not set(dependencies[:-1]) - {f"python={python}", "pip", "make", "git"}, "no second source of a Python package"
+    assert not set(dependencies[:-1]) - {f"python={python}", "pip", "make", "git"}, (
+        "no second source of a Python package"
+    )
 
 
 def test_one_version_everywhere():
     version = PYPROJECT["project"]["version"]
     citation = yaml.safe_load((HOME / "CITATION.cff").read_text())
-    assert citation["version"] == version == equilibria.__version__ == importlib.metadata.version("equilibria")
+    assert (
+        citation["version"]
+        == version
+        == equilibria.__version__
+        == importlib.metadata.version("equilibria")
+    )
 
 
 def test_the_library_is_tracked(tracked):
     assert HOME / "lib/equilibria/project.py" in tracked
-    ignored = subprocess.run(["git", "-C", str(HOME), "check-ignore", "lib/equilibria/new.py", "data/checkpoints/a/new.json", "build/a", "data/a"],
-                             capture_output=True, text=True).stdout.split()
+    ignored = subprocess.run(
+        [
+            "git",
+            "-C",
+            str(HOME),
+            "check-ignore",
+            "lib/equilibria/new.py",
+            "data/checkpoints/a/new.json",
+            "build/a",
+            "data/a",
+        ],
+        capture_output=True,
+        text=True,
+    ).stdout.split()
     assert ignored == ["build/a", "data/a"]
 
 
@@ -88,9 +122,15 @@ def test_no_tracked_file_is_large(tracked):
 
 
 def test_no_tracked_file_names_an_index_or_a_home(tracked):
-    forbidden = re.compile(r"--(extra-)?index-url|--find[-]links|--trusted[-]host|pypi[.]org|pythonhosted[.]org|/home/\w|/root[/]|https?://\S+[.](whl|tgz|tar[.]gz)\b")
-    found = [(path.name, match[0]) for path in tracked if path.suffix not in (".png", ".safetensors")
-             for match in forbidden.finditer(path.read_text(encoding="utf-8", errors="replace"))]
+    forbidden = re.compile(
+        r"--(extra-)?index-url|--find[-]links|--trusted[-]host|pypi[.]org|pythonhosted[.]org|/home/\w|/root[/]|https?://\S+[.](whl|tgz|tar[.]gz)\b"
+    )
+    found = [
+        (path.name, match[0])
+        for path in tracked
+        if path.suffix not in (".png", ".safetensors")
+        for match in forbidden.finditer(path.read_text(encoding="utf-8", errors="replace"))
+    ]
     assert found == []
 
 
@@ -108,21 +148,33 @@ def script(path, text):
 
 
 def make(folder, *words):
-    return subprocess.run(["make", "-C", str(folder), *words], capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        ["make", "-C", str(folder), *words], capture_output=True, text=True, timeout=60
+    )
 
 
 @pytest.mark.parametrize("version", ["3.10.13", "3.13.0"])
 def test_another_python_is_refused_by_name(clone, version):
     minor = version.split(".")[1]
-    script(clone / "python", f'case "$1" in --version) echo "Python {version}";; *) exec {sys.executable} -c '
-                             f'"import sys; sys.version_info = (3, {minor}); $2";; esac')
+    script(
+        clone / "python",
+        f'case "$1" in --version) echo "Python {version}";; *) exec {sys.executable} -c '
+        f'"import sys; sys.version_info = (3, {minor}); $2";; esac',
+    )
     done = make(clone, "setup", "PYTHON=./python")
-    assert done.returncode != 0 and "Python 3.11 or 3.12 is needed" in done.stdout and f"Python {version}" in done.stdout
+    assert (
+        done.returncode != 0
+        and "Python 3.11 or 3.12 is needed" in done.stdout
+        and f"Python {version}" in done.stdout
+    )
     assert not (clone / ".venv").exists()
 
 
 def test_setup_is_done_once_and_again_when_the_lock_is_newer(clone):
-    script(clone / "python", 'if [ "$2" = venv ]; then mkdir -p .venv/bin; cp python .venv/bin/python; fi; echo "$@" >> calls')
+    script(
+        clone / "python",
+        'if [ "$2" = venv ]; then mkdir -p .venv/bin; cp python .venv/bin/python; fi; echo "$@" >> calls',
+    )
     for expected in (4, 4):
         assert make(clone, "setup", "PYTHON=./python").returncode == 0
         calls = (clone / "calls").read_text().splitlines()

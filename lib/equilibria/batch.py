@@ -28,8 +28,14 @@ class NotebookFailed(RuntimeError):
     """A notebook stopped before its end; the message says where, why, and which copy shows it."""
 
 
-def run(name: str, *, profile: str = "quick", overrides: dict | None = None, output: Path | None = None,
-        cell_seconds: float | None = None) -> Path:
+def run(
+    name: str,
+    *,
+    profile: str = "quick",
+    overrides: dict | None = None,
+    output: Path | None = None,
+    cell_seconds: float | None = None,
+) -> Path:
     """Execute a notebook with a profile's parameters and some of them overridden; return the executed copy.
 
     ``output`` is the folder for the copy, by default ``build/<profile>`` (``build/custom`` where a parameter was changed).
@@ -46,22 +52,43 @@ def run(name: str, *, profile: str = "quick", overrides: dict | None = None, out
     for old in (target, failed):
         old.unlink(missing_ok=True)
 
-    for library in ("OMP", "OPENBLAS", "MKL"):  # one thread each: two notebooks share two cores, and sums keep their order
+    for library in (
+        "OMP",
+        "OPENBLAS",
+        "MKL",
+    ):  # one thread each: two notebooks share two cores, and sums keep their order
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     started = time.monotonic()
-    _say(path.stem, started, f"started, profile {profile}" + (f", {custom.removeprefix(path.stem + '-')}" if custom else ""))
+    _say(
+        path.stem,
+        started,
+        f"started, profile {profile}"
+        + (f", {custom.removeprefix(path.stem + '-')}" if custom else ""),
+    )
     try:
         with tempfile.TemporaryDirectory(prefix="eq-") as sockets:
             papermill.execute_notebook(
-                str(path), str(part), parameters=values, engine_name="equilibria", progress_bar=False, cwd=str(project_root()),
-                start_timeout=_START_SECONDS, execution_timeout=cell_seconds or CELL_SECONDS[profile],
-                kernel_manager_class=_manager(Path(sockets)), announce=lambda text: _say(path.stem, started, text))
+                str(path),
+                str(part),
+                parameters=values,
+                engine_name="equilibria",
+                progress_bar=False,
+                cwd=str(project_root()),
+                start_timeout=_START_SECONDS,
+                execution_timeout=cell_seconds or CELL_SECONDS[profile],
+                kernel_manager_class=_manager(Path(sockets)),
+                announce=lambda text: _say(path.stem, started, text),
+            )
     except (papermill.PapermillExecutionError, CellTimeoutError, DeadKernelError) as error:
         part.replace(failed)
         _say(path.stem, started, "failed")
         raise NotebookFailed(f"{path.name} stopped: {_reason(error)}\nsee {failed}") from error
     part.replace(target)
-    _say(path.stem, started, f"finished, {target.relative_to(project_root()) if target.is_relative_to(project_root()) else target}")
+    _say(
+        path.stem,
+        started,
+        f"finished, {target.relative_to(project_root()) if target.is_relative_to(project_root()) else target}",
+    )
     return target
 
 
@@ -87,9 +114,13 @@ papermill_engines.register("equilibria", _Engine)
 
 def _manager(folder: Path) -> type:
     """A kernel manager class whose sockets are files in ``folder``: no ports, no races for them."""
+
     class IpcKernelManager(AsyncKernelManager):
         def __init__(self, **settings):
-            super().__init__(transport="ipc", connection_file=str(folder / "kernel.json"), **settings)
+            super().__init__(
+                transport="ipc", connection_file=str(folder / "kernel.json"), **settings
+            )
+
     return IpcKernelManager
 
 

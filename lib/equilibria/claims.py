@@ -18,7 +18,17 @@ from pathlib import Path
 from equilibria.project import PROFILES, figures_folder, find_notebook, notebooks, project_root
 from equilibria.results import write
 
-__all__ = ["Claim", "ClaimsError", "PREDICATES", "Verdict", "judge", "judge_all", "load", "report", "table"]
+__all__ = [
+    "PREDICATES",
+    "Claim",
+    "ClaimsError",
+    "Verdict",
+    "judge",
+    "judge_all",
+    "load",
+    "report",
+    "table",
+]
 
 HOLDS, FALLS_SHORT, FAILS = "holds", "falls short", "fails"
 _BEGIN, _END = "<!-- verdicts: written by `equilibria check` -->", "<!-- end of verdicts -->"
@@ -55,15 +65,19 @@ class Claim:
             raise ClaimsError(f"claim id {self.id!r}: lower-case words joined by dashes")
         if not isinstance(self.predicate, dict) or len(self.predicate) != 1:
             raise ClaimsError(f"{self.id}: predicate {self.predicate!r} must be one `name: value`")
-        (name, argument), = self.predicate.items()
+        ((name, argument),) = self.predicate.items()
         if name not in PREDICATES:
-            raise ClaimsError(f"{self.id}: unknown predicate {name!r}; there are {', '.join(PREDICATES)}")
+            raise ClaimsError(
+                f"{self.id}: unknown predicate {name!r}; there are {', '.join(PREDICATES)}"
+            )
         complaint = _SHAPES[name](argument)
         if complaint:
             raise ClaimsError(f"{self.id}: predicate {name} {complaint}, not {argument!r}")
         unknown = set(self.profiles) - set(PROFILES)
         if unknown or not self.profiles:
-            raise ClaimsError(f"{self.id}: profiles {self.profiles!r}; there are {', '.join(PROFILES)}")
+            raise ClaimsError(
+                f"{self.id}: profiles {self.profiles!r}; there are {', '.join(PROFILES)}"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,12 +93,19 @@ class Verdict:
 # Predicates: f(value, argument, other) -> bool, where other(key) reads another number of the same results file.
 # A list means: every entry.
 
+
 def _close_to(value, target, other):
-    wanted = _numbers(target["value"]) if isinstance(target["value"], list) else [target["value"]] * len(_numbers(value))
+    wanted = (
+        _numbers(target["value"])
+        if isinstance(target["value"], list)
+        else [target["value"]] * len(_numbers(value))
+    )
     if len(wanted) != len(_numbers(value)):
         raise _Miss(f"{len(_numbers(value))} numbers, {len(wanted)} wanted")
-    return all(abs(v - w) <= (target["absolute"] if "absolute" in target else target["relative"] * abs(w))
-               for v, w in zip(_numbers(value), wanted, strict=True))
+    return all(
+        abs(v - w) <= (target["absolute"] if "absolute" in target else target["relative"] * abs(w))
+        for v, w in zip(_numbers(value), wanted, strict=True)
+    )
 
 
 def _increasing(value, argument, other):
@@ -97,7 +118,10 @@ def _settles(value, argument, other):
     numbers = _curve(value)
     if argument["after"] >= len(numbers) - 1:
         raise _Miss(f"only {len(numbers)} numbers, none after position {argument['after']}")
-    return all(abs(v - numbers[-1]) <= argument["relative"] * abs(numbers[-1]) for v in numbers[argument["after"]:])
+    return all(
+        abs(v - numbers[-1]) <= argument["relative"] * abs(numbers[-1])
+        for v in numbers[argument["after"] :]
+    )
 
 
 def _ends_near_best(value, argument, other):
@@ -111,7 +135,9 @@ def _less_than(value, argument, other):
 
 
 def _ratio_at_least(value, argument, other):
-    return all(v >= argument["value"] * w for v, w in _pairs(value, other(argument["key"])) if _positive(w))
+    return all(
+        v >= argument["value"] * w for v, w in _pairs(value, other(argument["key"])) if _positive(w)
+    )
 
 
 PREDICATES = {
@@ -119,11 +145,15 @@ PREDICATES = {
     "at_least": lambda value, bound, other: all(v >= bound for v in _numbers(value)),
     "below": lambda value, bound, other: all(v < bound for v in _numbers(value)),
     "above": lambda value, bound, other: all(v > bound for v in _numbers(value)),
-    "between": lambda value, bounds, other: all(bounds[0] <= v <= bounds[1] for v in _numbers(value)),
+    "between": lambda value, bounds, other: all(
+        bounds[0] <= v <= bounds[1] for v in _numbers(value)
+    ),
     "equals": lambda value, wanted, other: type(value) is type(wanted) and value == wanted,
     "close_to": _close_to,
     "increasing": _increasing,
-    "decreasing": lambda value, argument, other: _increasing([-v for v in _curve(value)], argument, other),
+    "decreasing": lambda value, argument, other: _increasing(
+        [-v for v in _curve(value)], argument, other
+    ),
     "settles": _settles,
     "ends_near_best": _ends_near_best,
     "less_than": _less_than,
@@ -131,39 +161,65 @@ PREDICATES = {
 }
 
 _TARGETS = {
-    "at_most": "at most {0:.4g}", "at_least": "at least {0:.4g}", "below": "below {0:.4g}", "above": "above {0:.4g}",
-    "between": "{0[0]:.4g} to {0[1]:.4g}", "equals": "{0}", "increasing": "rises", "decreasing": "falls",
-    "settles": "settled within {0[relative]:.1%}", "ends_near_best": "ends within {0[relative]:.1%} of its best",
+    "at_most": "at most {0:.4g}",
+    "at_least": "at least {0:.4g}",
+    "below": "below {0:.4g}",
+    "above": "above {0:.4g}",
+    "between": "{0[0]:.4g} to {0[1]:.4g}",
+    "equals": "{0}",
+    "increasing": "rises",
+    "decreasing": "falls",
+    "settles": "settled within {0[relative]:.1%}",
+    "ends_near_best": "ends within {0[relative]:.1%} of its best",
     "ratio_at_least": "at least {0[value]:.4g} x {0[key]}",
 }
 
 
 def target(claim: Claim) -> str:
     """The predicate in words, for the table."""
-    (name, argument), = claim.predicate.items()
+    ((name, argument),) = claim.predicate.items()
     if name == "close_to":
-        gap = f"{argument['absolute']:.2g}" if "absolute" in argument else f"{argument['relative']:.2%}"
+        gap = (
+            f"{argument['absolute']:.2g}"
+            if "absolute" in argument
+            else f"{argument['relative']:.2%}"
+        )
         return f"{_show(argument['value'])} within {gap}"
     if name == "less_than":
-        return "less than " + (f"{argument['factor']:.4g} x " if "factor" in argument else "") + _path_text(argument["key"])
+        return (
+            "less than "
+            + (f"{argument['factor']:.4g} x " if "factor" in argument else "")
+            + _path_text(argument["key"])
+        )
     return _TARGETS[name].format(argument)
 
 
 def load(path: Path | None = None) -> list[Claim]:
     """The rows of claims.yml. Raises ``ClaimsError`` naming the row and what is wrong with it."""
     import yaml
+
     path = path or project_root() / "claims.yml"
     fields = {field.name: field for field in dataclasses.fields(Claim)}
     needed = [name for name, field in fields.items() if field.default is dataclasses.MISSING]
     claims, anchors = [], _anchors(project_root() / "DEVIATIONS.md")
     for row in yaml.safe_load(path.read_text(encoding="utf-8")) or []:
-        unknown, absent = sorted(set(row) - set(fields)), [name for name in needed if name not in row]
+        unknown, absent = (
+            sorted(set(row) - set(fields)),
+            [name for name in needed if name not in row],
+        )
         if unknown or absent:
-            raise ClaimsError(f"{row.get('id', row)}: " + "; ".join(
-                [f"unknown key {name!r}" for name in unknown] + [f"no {name!r}" for name in absent]))
+            raise ClaimsError(
+                f"{row.get('id', row)}: "
+                + "; ".join(
+                    [f"unknown key {name!r}" for name in unknown]
+                    + [f"no {name!r}" for name in absent]
+                )
+            )
         claim = Claim(**row)
         if claim.notebook not in notebooks():
-            raise ClaimsError(f"{claim.id}: no notebook {claim.notebook!r}; there are {', '.join(notebooks())}")
+            raise ClaimsError(
+                f"{claim.id}: no notebook {claim.notebook!r}; there are {', '.join(notebooks())}"
+            )
         if claim.deviation is not None and claim.deviation not in anchors:
             raise ClaimsError(f"{claim.id}: DEVIATIONS.md has no heading for {claim.deviation!r}")
         claims.append(claim)
@@ -179,27 +235,52 @@ def judge(claim: Claim, profile: str) -> Verdict:
     try:
         data = _results(claim, profile)
         value = _look_up(data, claim.key)
-        here = _show(value) + (f" ± {_show(_look_up(data, claim.spread_key))}" if claim.spread_key else "")
-        (name, argument), = claim.predicate.items()
+        here = _show(value) + (
+            f" ± {_show(_look_up(data, claim.spread_key))}" if claim.spread_key else ""
+        )
+        ((name, argument),) = claim.predicate.items()
         if PREDICATES[name](value, argument, lambda key: _look_up(data, key)):
-            return Verdict(claim, HOLDS, here, f"DEVIATIONS.md#{claim.deviation} is no longer needed" if claim.deviation else "")
+            return Verdict(
+                claim,
+                HOLDS,
+                here,
+                f"DEVIATIONS.md#{claim.deviation} is no longer needed" if claim.deviation else "",
+            )
     except _Miss as miss:
-        return Verdict(claim, FAILS, here, str(miss))  # nothing was measured, so no deviation explains it
+        return Verdict(
+            claim, FAILS, here, str(miss)
+        )  # nothing was measured, so no deviation explains it
     return Verdict(claim, FALLS_SHORT if claim.deviation else FAILS, here)
 
 
 def judge_all(profile: str, only: list[str] | None = None) -> list[Verdict]:
     """Verdicts on every claim that is made for a profile, or on those of some notebooks (``["01", "04"]``)."""
     chosen = {find_notebook(name).stem for name in only} if only else set(notebooks())
-    return [judge(claim, profile) for claim in load() if profile in claim.profiles and claim.notebook in chosen]
+    return [
+        judge(claim, profile)
+        for claim in load()
+        if profile in claim.profiles and claim.notebook in chosen
+    ]
 
 
 def table(verdicts: list[Verdict]) -> str:
     """The verdicts as aligned text for a terminal, and their count."""
     rows = [("", "claim", "published", "target", "here")]
-    rows += [(v.word, v.claim.id, _show(v.claim.published), target(v.claim), v.here + (f"  [{v.note}]" if v.note else "")) for v in verdicts]
+    rows += [
+        (
+            v.word,
+            v.claim.id,
+            _show(v.claim.published),
+            target(v.claim),
+            v.here + (f"  [{v.note}]" if v.note else ""),
+        )
+        for v in verdicts
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = ["  ".join([cell.ljust(width) for cell, width in zip(row, widths)] + [row[4]]).rstrip() for row in rows]
+    lines = [
+        "  ".join([cell.ljust(width) for cell, width in zip(row, widths)] + [row[4]]).rstrip()
+        for row in rows
+    ]
     return "\n".join(lines + [_count(verdicts)])
 
 
@@ -207,15 +288,21 @@ def report(verdicts: list[Verdict], profile: str) -> list[Path]:
     """Write ``figures/<profile>/README.md`` and, for ``quick``, the table in the project's README; return what was written."""
     folder = figures_folder() / profile
     folder.mkdir(parents=True, exist_ok=True)
-    text = (f"# Verdicts, profile `{profile}`\n\nWritten by `equilibria check --profile {profile}`; every row states what the paper published or "
-            f"what this project aims at, and what came out here.\n{_count(verdicts)}\n\n{_markdown(verdicts, profile)}\n")
+    text = (
+        f"# Verdicts, profile `{profile}`\n\nWritten by `equilibria check --profile {profile}`; every row states what the paper published or "
+        f"what this project aims at, and what came out here.\n{_count(verdicts)}\n\n{_markdown(verdicts, profile)}\n"
+    )
     written = [write(folder / "README.md", text)]
     readme = project_root() / "README.md"
     if profile == "quick" and folder.is_relative_to(project_root()):
-        before, begin, rest = (readme.read_text(encoding="utf-8") if readme.is_file() else "").partition(_BEGIN)
+        before, begin, rest = (
+            readme.read_text(encoding="utf-8") if readme.is_file() else ""
+        ).partition(_BEGIN)
         _, end, after = rest.partition(_END)
         if not (begin and end):
-            raise ClaimsError("README.md has lost the two lines between which the verdict table stands")
+            raise ClaimsError(
+                "README.md has lost the two lines between which the verdict table stands"
+            )
         link = folder.relative_to(project_root()).as_posix()
         block = f"{_count(verdicts)}\nFigures, targets and spread: [{link}]({link}/README.md).\n\n{_summary(verdicts)}"
         written.append(write(readme, f"{before}{begin}\n{block}\n{end}{after}"))
@@ -223,20 +310,38 @@ def report(verdicts: list[Verdict], profile: str) -> list[Path]:
 
 
 def _markdown(verdicts, profile: str) -> str:
-    lines = ["| claim | paper | published | target | here | verdict | figure |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| claim | paper | published | target | here | verdict | figure |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for v in verdicts:
         c = v.claim
         word = f"[{v.word}](../../DEVIATIONS.md#{c.deviation})" if v.word == FALLS_SHORT else v.word
         picture = f"[{c.figure}]({c.notebook}/{c.figure}.png)" if c.figure else ""
-        cells = (c.claim, c.paper, _show(c.published), target(c), v.here, word + (f" ({v.note})" if v.note else ""), picture)
+        cells = (
+            c.claim,
+            c.paper,
+            _show(c.published),
+            target(c),
+            v.here,
+            word + (f" ({v.note})" if v.note else ""),
+            picture,
+        )
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
 
 
 def _summary(verdicts) -> str:
     lines = ["| claim | paper | published | here | verdict |", "|---|---|---|---|---|"]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in (v.claim.claim, v.claim.paper, _show(v.claim.published), v.here, v.word)) + " |"
-              for v in verdicts]
+    lines += [
+        "| "
+        + " | ".join(
+            cell.replace("|", "\\|")
+            for cell in (v.claim.claim, v.claim.paper, _show(v.claim.published), v.here, v.word)
+        )
+        + " |"
+        for v in verdicts
+    ]
     return "\n".join(lines)
 
 
@@ -275,7 +380,9 @@ def _path_text(key) -> str:
 def _numbers(value) -> list:
     """A number or a list of them, as a list."""
     found = [n for entry in value for n in _numbers(entry)] if isinstance(value, list) else [value]
-    if not found or any(isinstance(n, bool) or not isinstance(n, int | float) or not math.isfinite(n) for n in found):
+    if not found or any(
+        isinstance(n, bool) or not isinstance(n, int | float) or not math.isfinite(n) for n in found
+    ):
         raise _Miss(f"{_show(value)} is not a number")
     return found
 
@@ -318,13 +425,21 @@ def _show(value) -> str:
 def _anchors(path: Path) -> set[str]:
     """The headings of a Markdown file as GitHub's anchors."""
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+    return {
+        re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    }
 
 
 # The shape of each predicate's argument: f(argument) -> a complaint, or None.
 
+
 def _number(argument):
-    return None if isinstance(argument, int | float) and not isinstance(argument, bool) else "takes a number"
+    return (
+        None
+        if isinstance(argument, int | float) and not isinstance(argument, bool)
+        else "takes a number"
+    )
 
 
 def _fields(required: dict, optional: dict | None = None):
@@ -332,10 +447,15 @@ def _fields(required: dict, optional: dict | None = None):
     optional = optional or {}
 
     def complain(argument):
-        if not isinstance(argument, dict) or not set(required) <= set(argument) <= set(required | optional):
-            return f"takes {{{', '.join(required)}}}" + (f" and may have {', '.join(optional)}" if optional else "")
+        if not isinstance(argument, dict) or not set(required) <= set(argument) <= set(
+            required | optional
+        ):
+            return f"takes {{{', '.join(required)}}}" + (
+                f" and may have {', '.join(optional)}" if optional else ""
+            )
         wrong = [name for name, value in argument.items() if (required | optional)[name](value)]
         return f"has an impossible {', '.join(wrong)}" if wrong else None
+
     return complain
 
 
@@ -344,13 +464,27 @@ def _path(argument):
 
 
 _SHAPES = {name: _number for name in ("at_most", "at_least", "below", "above")} | {
-    "between": lambda a: None if isinstance(a, list) and len(a) == 2 and not any(map(_number, a)) and a[0] <= a[1] else "takes [low, high]",
-    "equals": lambda a: None if isinstance(a, str | bool | int) else "takes text, a truth value or an integer",
-    "close_to": lambda a: _fields({"value": lambda v: any(map(_number, v if isinstance(v, list) else [v]))}
-                                  | ({"absolute": _number} if isinstance(a, dict) and "absolute" in a else {"relative": _number}))(a),
+    "between": lambda a: (
+        None
+        if isinstance(a, list) and len(a) == 2 and not any(map(_number, a)) and a[0] <= a[1]
+        else "takes [low, high]"
+    ),
+    "equals": lambda a: (
+        None if isinstance(a, str | bool | int) else "takes text, a truth value or an integer"
+    ),
+    "close_to": lambda a: _fields(
+        {"value": lambda v: any(map(_number, v if isinstance(v, list) else [v]))}
+        | (
+            {"absolute": _number}
+            if isinstance(a, dict) and "absolute" in a
+            else {"relative": _number}
+        )
+    )(a),
     "increasing": _fields({"slack": _number}),
     "decreasing": _fields({"slack": _number}),
-    "settles": _fields({"relative": _number, "after": lambda i: not (isinstance(i, int) and i >= 0)}),
+    "settles": _fields(
+        {"relative": _number, "after": lambda i: not (isinstance(i, int) and i >= 0)}
+    ),
     "ends_near_best": _fields({"relative": _number, "best": lambda b: b not in ("min", "max")}),
     "less_than": _fields({"key": _path}, {"factor": _number}),
     "ratio_at_least": _fields({"key": _path, "value": _number}),

@@ -27,11 +27,27 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.linalg import vector_norm
 
-__all__ = ["solve", "trajectory", "Solution", "Status", "SolveError", "Picard", "Anderson", "Broyden", "NewtonKrylov"]
+__all__ = [
+    "Anderson",
+    "Broyden",
+    "NewtonKrylov",
+    "Picard",
+    "Solution",
+    "SolveError",
+    "Status",
+    "solve",
+    "trajectory",
+]
 
-DIVERGED_AT = 1e6  # a residual this many times the larger of |r_0| and |G(y_0)| has left the problem
-REJECTIONS = 12  # bad points in a row that a safeguarded method takes back before it gives a sample up
-STAGNATED_AFTER = 40  # evaluations in which the best residual must fall by STAGNATED_BELOW, relatively
+DIVERGED_AT = (
+    1e6  # a residual this many times the larger of |r_0| and |G(y_0)| has left the problem
+)
+REJECTIONS = (
+    12  # bad points in a row that a safeguarded method takes back before it gives a sample up
+)
+STAGNATED_AFTER = (
+    40  # evaluations in which the best residual must fall by STAGNATED_BELOW, relatively
+)
 STAGNATED_BELOW = 1e-4
 STAGNATION_EVERY = 10  # evaluations between two looks for stagnation
 SYNC_EVERY = 4  # evaluations between two stop tests on a device whose host must wait for them
@@ -90,14 +106,18 @@ class SolveError(RuntimeError):
             if status is not Status.SUCCESS and any(mask):
                 which = [i for i, hit in enumerate(mask) if hit]
                 shown = ", ".join(map(str, which[:8])) + (", ..." if len(which) > 8 else "")
-                lines.append(f"{len(which)} of {len(mask)} samples {status.name} (sample {shown}): {_ADVICE[status]}")
+                lines.append(
+                    f"{len(which)} of {len(mask)} samples {status.name} (sample {shown}): {_ADVICE[status]}"
+                )
         super().__init__(f"{what} failed: " + "; ".join(lines))
 
 
 # ---------------------------------------------------------------------------------------------------------- methods
 
 
-def _require(ok: bool, name: str, value: Any, need: str, error: type[Exception] = ValueError) -> None:
+def _require(
+    ok: bool, name: str, value: Any, need: str, error: type[Exception] = ValueError
+) -> None:
     if not ok:
         raise error(f"{name} must be {need}, got {value!r}")
 
@@ -113,7 +133,9 @@ def _is_real(value: Any) -> bool:
 class Method:
     """Base of the methods; settings are checked when built."""
 
-    _patience: int | None = STAGNATED_AFTER  # None: the method itself knows when it is stuck (state.stuck)
+    _patience: int | None = (
+        STAGNATED_AFTER  # None: the method itself knows when it is stuck (state.stuck)
+    )
     _guarded = False  # takes bad points back by itself, up to REJECTIONS in a row (state.rejected counts them)
 
     def _start(self, y: Tensor) -> SimpleNamespace:
@@ -123,7 +145,9 @@ class Method:
     def _evaluate(self, G: Callable, state: SimpleNamespace, y: Tensor, x: Any) -> Tensor:
         return G(y, x)
 
-    def _step(self, state: SimpleNamespace, y: Tensor, g: Tensor, r: Tensor, norm: Tensor) -> Tensor:
+    def _step(
+        self, state: SimpleNamespace, y: Tensor, g: Tensor, r: Tensor, norm: Tensor
+    ) -> Tensor:
         """Next point (B, n) from g = G(y), r = g - y and norm = |r| (B,)."""
         raise NotImplementedError
 
@@ -168,7 +192,9 @@ class _Secant(Method):
         _require(_is_int(self.history), "history", self.history, "an int", TypeError)
         _require(self.history >= 1, "history", self.history, "at least 1")
         for name in ("damping", "growth"):
-            _require(_is_real(getattr(self, name)), name, getattr(self, name), "a number", TypeError)
+            _require(
+                _is_real(getattr(self, name)), name, getattr(self, name), "a number", TypeError
+            )
         _require(0 < self.damping <= 1, "damping", self.damping, "in (0, 1]")
         _require(self.growth > 1, "growth", self.growth, "above 1")
 
@@ -177,12 +203,28 @@ class _Secant(Method):
         m = min(self.history, n)
         empty = torch.eye(m, dtype=torch.promote_types(y.dtype, torch.float32), device=y.device)
         state = SimpleNamespace(
-            t=-1, slots=m, waits=_waits(y), ready=None, stuck=None, best=None, z=None, y=None,
-            dz=y.new_zeros(batch, m, n), c=y.new_zeros(batch, m),
-            empty=empty, system=empty.repeat(batch, 1, 1),  # for c
-            rejected=None, since=None, valid=None, born=None,
-        )  # fmt: skip
-        state.dz_rows, state.rows, state.columns = state.dz.unbind(1), state.system.unbind(1), state.system.unbind(2)
+            t=-1,
+            slots=m,
+            waits=_waits(y),
+            ready=None,
+            stuck=None,
+            best=None,
+            z=None,
+            y=None,
+            dz=y.new_zeros(batch, m, n),
+            c=y.new_zeros(batch, m),
+            empty=empty,
+            system=empty.repeat(batch, 1, 1),  # for c
+            rejected=None,
+            since=None,
+            valid=None,
+            born=None,
+        )
+        state.dz_rows, state.rows, state.columns = (
+            state.dz.unbind(1),
+            state.system.unbind(1),
+            state.system.unbind(2),
+        )
         state.diagonal = state.system.diagonal(dim1=1, dim2=2).unbind(1)
         return state
 
@@ -204,7 +246,9 @@ class _Secant(Method):
             state.valid = (state.born > state.since.unsqueeze(1)).to(y)  # (B, history)
         self._remember(state, slot, y, r)
         c = torch.linalg.solve_ex(state.system, self._extend(state, slot).to(state.system.dtype))[0]
-        torch.nan_to_num(c.to(y.dtype), 0.0, 0.0, 0.0, out=state.c)  # a singular system: a Picard step
+        torch.nan_to_num(
+            c.to(y.dtype), 0.0, 0.0, 0.0, out=state.c
+        )  # a singular system: a Picard step
         ahead = torch.baddbmm(z.unsqueeze(1), state.c.unsqueeze(1), state.dz, alpha=-1).squeeze(1)
         if bad is not None:
             short = torch.addcmul(y, (self.damping * 0.5**state.rejected).unsqueeze(1), r)
@@ -212,7 +256,7 @@ class _Secant(Method):
         return ahead
 
     def _safeguard(self, state, y, r, norm) -> tuple[Tensor, Tensor, Tensor | None]:
-        """y and r (B, n) of the point to go on from, and which samples had theirs rejected (None: surely none).
+        """Y and r (B, n) of the point to go on from, and which samples had theirs rejected (None: surely none).
 
         A rejected sample goes back to its best point, with an empty history (`valid`) and a step of damping / 2^k at
         its k-th rejection in a row; a new least residual ends the row. Without rejections the host finds that out
@@ -245,7 +289,11 @@ class _Secant(Method):
         elif not none_better:
             better = change < 1
             choose = better.unsqueeze(1)
-            state.best = (torch.where(choose, y, best_y), torch.where(choose, r, best_r), torch.where(better, norm, least))
+            state.best = (
+                torch.where(choose, y, best_y),
+                torch.where(choose, r, best_r),
+                torch.where(better, norm, least),
+            )
         if state.rejected is not None and not none_better:
             state.rejected = torch.where(change < 1, 0.0, state.rejected)
         return y, r, bad
@@ -254,7 +302,9 @@ class _Secant(Method):
         """From now on keep count of rejections, of when they were and of when each slot was written."""
         state.rejected, state.since = torch.zeros_like(norm), torch.full_like(norm, -1)
         written = {(t - 1) % state.slots: t for t in range(1, state.t)}
-        state.born = torch.tensor([written.get(slot, -1) for slot in range(state.slots)], device=norm.device)
+        state.born = torch.tensor(
+            [written.get(slot, -1) for slot in range(state.slots)], device=norm.device
+        )
 
     def _remember(self, state, slot: int | None, y: Tensor, r: Tensor) -> None:
         """Write the newest difference into `slot` (None: the first point, there is none yet)."""
@@ -285,7 +335,13 @@ class Anderson(_Secant):
     def __post_init__(self):
         super().__post_init__()
         if self.regularisation is not None:
-            _require(_is_real(self.regularisation), "regularisation", self.regularisation, "a number or None", TypeError)
+            _require(
+                _is_real(self.regularisation),
+                "regularisation",
+                self.regularisation,
+                "a number or None",
+                TypeError,
+            )
             _require(self.regularisation >= 0, "regularisation", self.regularisation, "at least 0")
 
     def _start(self, y):
@@ -293,9 +349,13 @@ class Anderson(_Secant):
         m = state.slots
         state.dr = y.new_zeros(len(y), m + 1, y.shape[1])  # the last row holds r_t
         state.dr_rows = state.dr.unbind(1)
-        state.pairs = [state.dr[:, slot :: m - slot] for slot in range(m)]  # rows `slot` and r_t as one factor
+        state.pairs = [
+            state.dr[:, slot :: m - slot] for slot in range(m)
+        ]  # rows `slot` and r_t as one factor
         state.factor = state.dr[:, :m].mT  # (B, n, m)
-        state.ridge = 20 * torch.finfo(y.dtype).eps if self.regularisation is None else self.regularisation
+        state.ridge = (
+            20 * torch.finfo(y.dtype).eps if self.regularisation is None else self.regularisation
+        )
         return state
 
     def _remember(self, state, slot, y, r):
@@ -328,7 +388,9 @@ class Broyden(_Secant):
 
     def _start(self, y):
         state = super()._start(y)
-        state.dy = y.new_zeros(len(y), state.slots + 2, y.shape[1])  # the last rows hold r_t and dr_t
+        state.dy = y.new_zeros(
+            len(y), state.slots + 2, y.shape[1]
+        )  # the last rows hold r_t and dr_t
         state.dy_rows, state.ends = state.dy.unbind(1), state.dy[:, -2:]
         state.factors = state.dy[:, :-2].mT, state.dz.mT  # (B, n, m)
         return state
@@ -341,7 +403,9 @@ class Broyden(_Secant):
         state.y = y
 
     def _extend(self, state, slot):
-        row = torch.bmm(state.dy_rows[slot].unsqueeze(1), state.factors[1]).squeeze(1)  # (B, m): dy_slot . dz_j
+        row = torch.bmm(state.dy_rows[slot].unsqueeze(1), state.factors[1]).squeeze(
+            1
+        )  # (B, m): dy_slot . dz_j
         products = torch.bmm(state.ends, state.factors[0])  # (B, 2, m): r . dy_j, dr_slot . dy_j
         if self.damping != 1:
             products = products * self.damping
@@ -386,30 +450,57 @@ class NewtonKrylov(Method):
             _require(_is_int(getattr(self, name)), name, getattr(self, name), "an int", TypeError)
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         for name in ("forcing", "stage_tol"):
-            _require(_is_real(getattr(self, name)), name, getattr(self, name), "a number", TypeError)
+            _require(
+                _is_real(getattr(self, name)), name, getattr(self, name), "a number", TypeError
+            )
             _require(0 < getattr(self, name) < 1, name, getattr(self, name), "in (0, 1)")
         real = isinstance(self.continuation, tuple) and all(_is_real(s) for s in self.continuation)
         _require(real, "continuation", self.continuation, "a tuple of numbers", TypeError)
-        _require(self.path is None or callable(self.path), "path", self.path, "callable or None", TypeError)
+        _require(
+            self.path is None or callable(self.path),
+            "path",
+            self.path,
+            "callable or None",
+            TypeError,
+        )
         together = bool(self.continuation) == (self.path is not None)
-        _require(together, "continuation and path", (self.continuation, self.path), "given together or not at all")
+        _require(
+            together,
+            "continuation and path",
+            (self.continuation, self.path),
+            "given together or not at all",
+        )
 
     def _start(self, y):
         batch, n = y.shape
         m = min(self.krylov, n)
-        empty = torch.diag(y.new_ones(m), -1)[:, :m].contiguous()  # Hessenberg (m + 1, m); unused columns do no harm
+        empty = torch.diag(y.new_ones(m), -1)[
+            :, :m
+        ].contiguous()  # Hessenberg (m + 1, m); unused columns do no harm
         zeros = y.new_zeros(batch)
         state = SimpleNamespace(
-            rejected=None, waits=_waits(y), empty=empty, krylov=m,
+            rejected=None,
+            waits=_waits(y),
+            empty=empty,
+            krylov=m,
             phase=torch.full((batch,), _BASE, device=y.device),
             stage=torch.zeros(batch, dtype=torch.long, device=y.device),
-            base=y, norm=zeros, direction=torch.zeros_like(y), length=zeros + 1, tries=zeros,
-            basis=y.new_zeros(batch, m + 1, n), hessenberg=empty.repeat(batch, 1, 1),
+            base=y,
+            norm=zeros,
+            direction=torch.zeros_like(y),
+            length=zeros + 1,
+            tries=zeros,
+            basis=y.new_zeros(batch, m + 1, n),
+            hessenberg=empty.repeat(batch, 1, 1),
             column=torch.zeros(batch, dtype=torch.long, device=y.device),
-            tangent=None, two_backwards=False, checked=not self.continuation,
-            stages=y.new_tensor(self.continuation), sample=torch.arange(batch, device=y.device),
-            stuck=torch.zeros(batch, dtype=torch.bool, device=y.device), ready=None,
-        )  # fmt: skip
+            tangent=None,
+            two_backwards=False,
+            checked=not self.continuation,
+            stages=y.new_tensor(self.continuation),
+            sample=torch.arange(batch, device=y.device),
+            stuck=torch.zeros(batch, dtype=torch.bool, device=y.device),
+            ready=None,
+        )
         if self.continuation:
             state.ready = state.stage == len(self.continuation) - 1
         return state
@@ -423,7 +514,9 @@ class NewtonKrylov(Method):
         if state.waits and not bool((state.phase == _KRYLOV).any()):
             return G(y, x)
         v = state.basis[state.sample, state.column].reshape(y.shape)
-        g, state.tangent, state.two_backwards = _tangent(lambda y: G(y, x), y, v, state.two_backwards)
+        g, state.tangent, state.two_backwards = _tangent(
+            lambda y: G(y, x), y, v, state.two_backwards
+        )
         return g
 
     def _step(self, state, y, g, r, norm):
@@ -473,7 +566,9 @@ class NewtonKrylov(Method):
         w = basis[state.sample, column] - state.tangent.reshape(state.base.shape)  # (1 - dG/dy) v
         entries = w.new_zeros(len(w), m + 1)
         for _ in range(2):  # orthogonal to rounding
-            h = torch.bmm(w.unsqueeze(1), basis.mT)  # (B, 1, m + 1); products with a row are the quick ones
+            h = torch.bmm(
+                w.unsqueeze(1), basis.mT
+            )  # (B, 1, m + 1); products with a row are the quick ones
             w = w - torch.bmm(h, basis).squeeze(1)
             entries = entries + h.squeeze(1)
         size = vector_norm(w, dim=1)
@@ -486,7 +581,9 @@ class NewtonKrylov(Method):
         rhs = torch.zeros_like(entries)
         rhs[:, 0] = state.norm
         q, triangle = torch.linalg.qr(state.hessenberg)
-        c = torch.linalg.solve_triangular(triangle, q.mT @ rhs[:, :, None], upper=True).nan_to_num(0.0, 0.0, 0.0)  # (B, m, 1)
+        c = torch.linalg.solve_triangular(triangle, q.mT @ rhs[:, :, None], upper=True).nan_to_num(
+            0.0, 0.0, 0.0
+        )  # (B, m, 1)
         left = vector_norm(rhs - (state.hessenberg @ c)[:, :, 0], dim=1)
         solved = active & ((left <= self.forcing * state.norm) | (column + 1 == m) | (size == 0))
         direction = torch.bmm(c.mT, basis[:, :m]).squeeze(1)
@@ -519,19 +616,27 @@ def _tangent(f: Callable, y: Tensor, v: Tensor, two_backwards: bool) -> tuple[Te
         point = y.detach().requires_grad_()
         value = f(point)
         probe = torch.zeros_like(value, requires_grad=True)
-        (pulled,) = torch.autograd.grad(value, point, probe, create_graph=True, materialize_grads=True)
+        (pulled,) = torch.autograd.grad(
+            value, point, probe, create_graph=True, materialize_grads=True
+        )
     if not pulled.requires_grad:
         return value.detach(), torch.zeros_like(y), True
     (pushed,) = torch.autograd.grad(pulled, probe, v, allow_unused=True)
     if pushed is None:
-        raise RuntimeError("G has an operation with neither a forward mode nor a second derivative: NewtonKrylov needs one of them")
+        raise RuntimeError(
+            "G has an operation with neither a forward mode nor a second derivative: NewtonKrylov needs one of them"
+        )
     return value.detach(), pushed, True
 
 
 def _check_path(method: NewtonKrylov, x: Any, y: Tensor) -> None:
     last = method.path(x, y.new_full((len(y),), method.continuation[-1]))
-    if isinstance(x, Tensor) and not (isinstance(last, Tensor) and last.shape == x.shape and torch.allclose(last, x)):
-        raise ValueError(f"path(x, {method.continuation[-1]!r}) must be x: the last stage of continuation is the problem itself")
+    if isinstance(x, Tensor) and not (
+        isinstance(last, Tensor) and last.shape == x.shape and torch.allclose(last, x)
+    ):
+        raise ValueError(
+            f"path(x, {method.continuation[-1]!r}) must be x: the last stage of continuation is the problem itself"
+        )
 
 
 def _waits(y: Tensor) -> bool:
@@ -542,8 +647,16 @@ def _waits(y: Tensor) -> bool:
 # ------------------------------------------------------------------------------------------------------------- loop
 
 
-def solve(G: Callable, y0: Tensor, x: Any, *, method: Method = Anderson(), max_steps: int = 50,
-          tol: float | None = None, throw: bool = True) -> Solution:  # fmt: skip
+def solve(
+    G: Callable,
+    y0: Tensor,
+    x: Any,
+    *,
+    method: Method = Anderson(),
+    max_steps: int = 50,
+    tol: float | None = None,
+    throw: bool = True,
+) -> Solution:
     """Solve y = G(y, x) for each sample of a batch as if it were alone.
 
     G          callable (y, x) -> tensor of y's shape, dtype and device; treats samples (dimension 0) independently
@@ -599,8 +712,16 @@ def _check(G, y0, x, method, max_steps, tol, steps_name="max_steps") -> None:
     _require(callable(G), "G", G, "callable", TypeError)
     _require(isinstance(y0, Tensor), "y0", type(y0).__name__, "a tensor", TypeError)
     _require(y0.is_floating_point(), "y0", y0.dtype, "of a real floating dtype", TypeError)
-    _require(y0.dim() >= 1 and y0.numel() > 0, "y0", tuple(y0.shape), "of shape (B, ...), not empty")
-    _require(isinstance(method, Method), "method", method, "a Picard, Anderson, Broyden or NewtonKrylov object", TypeError)
+    _require(
+        y0.dim() >= 1 and y0.numel() > 0, "y0", tuple(y0.shape), "of shape (B, ...), not empty"
+    )
+    _require(
+        isinstance(method, Method),
+        "method",
+        method,
+        "a Picard, Anderson, Broyden or NewtonKrylov object",
+        TypeError,
+    )
     small = isinstance(method, NewtonKrylov) and y0.dtype not in (torch.float32, torch.float64)
     _require(not small, "y0", y0.dtype, "float32 or float64 for NewtonKrylov", TypeError)
     _require(_is_int(max_steps), steps_name, max_steps, "an int", TypeError)
@@ -611,14 +732,18 @@ def _check(G, y0, x, method, max_steps, tol, steps_name="max_steps") -> None:
         _require(eps <= tol < 1, "tol", tol, f"in [{eps:.3g}, 1), the resolution of {y0.dtype}")
     if isinstance(x, Tensor):
         batched = x.dim() >= 1 and x.shape[0] == y0.shape[0]
-        _require(batched, "x", tuple(x.shape), f"batched like y0, which has shape {tuple(y0.shape)}")
+        _require(
+            batched, "x", tuple(x.shape), f"batched like y0, which has shape {tuple(y0.shape)}"
+        )
         same = not x.is_floating_point() or x.dtype == y0.dtype
         _require(same, "x", x.dtype, f"of y0's dtype {y0.dtype}", TypeError)
         _require(x.device == y0.device, "x", x.device, f"on y0's device {y0.device}")
     finite = torch.isfinite(y0)
     if not bool(finite.all()):
         finite = finite.reshape(y0.shape[0], -1).all(dim=1)
-        raise ValueError(f"y0 must be finite, got NaN or infinity in samples {(~finite).nonzero().flatten().tolist()}")
+        raise ValueError(
+            f"y0 must be finite, got NaN or infinity in samples {(~finite).nonzero().flatten().tolist()}"
+        )
 
 
 def _image(g: Any, y: Tensor) -> Tensor:
@@ -643,9 +768,13 @@ def _iterate(G, y0, x, method, max_steps, tol) -> Solution:
     y = y0.reshape(batch, -1)  # (B, n)
     waits = _waits(y)
     state = method._start(y)
-    norms, images = y.new_full((2, max_steps, batch), torch.nan).unbind(0)  # |r| and |G(y)| of each evaluation
+    norms, images = y.new_full((2, max_steps, batch), torch.nan).unbind(
+        0
+    )  # |r| and |G(y)| of each evaluation
     norm_rows, image_rows = norms.unbind(0), images.unbind(0)
-    met, out = torch.zeros(2, max_steps, batch, dtype=torch.bool, device=y.device).unbind(0)  # passed; left for good
+    met, out = torch.zeros(2, max_steps, batch, dtype=torch.bool, device=y.device).unbind(
+        0
+    )  # passed; left for good
     alive = torch.ones(batch, dtype=torch.bool, device=y.device)
     stuck_at = torch.full((batch,), max_steps, device=y.device)
     frozen = False
@@ -657,7 +786,9 @@ def _iterate(G, y0, x, method, max_steps, tol) -> Solution:
         vector_norm(g.detach() if g.requires_grad else g, dim=1, out=image)
         if k == 0:
             limit = (DIVERGED_AT * torch.maximum(norm, image)).clamp_max(torch.finfo(y.dtype).max)
-        going = None if method._guarded and k > 0 and state.rejected is None else norm <= limit  # False for NaN
+        going = (
+            None if method._guarded and k > 0 and state.rejected is None else norm <= limit
+        )  # False for NaN
         if tol is not None:
             above = norm > tol * image
             going = above if going is None else going & above
@@ -668,7 +799,11 @@ def _iterate(G, y0, x, method, max_steps, tol) -> Solution:
                 met[k] = passed if state.ready is None else passed & state.ready
             left = ~(norm <= limit)
             if method._guarded and k > 0:
-                left = left & (state.rejected >= REJECTIONS) if state.rejected is not None else torch.zeros_like(left)
+                left = (
+                    left & (state.rejected >= REJECTIONS)
+                    if state.rejected is not None
+                    else torch.zeros_like(left)
+                )
             out[k] = left
             alive = alive & ~(met[k] | out[k])  # not in place: autograd may hold it
         if tol is not None:
@@ -682,7 +817,9 @@ def _iterate(G, y0, x, method, max_steps, tol) -> Solution:
         ahead = method._step(state, y, g, r, norm)
         y = torch.where(alive.unsqueeze(1), ahead, y) if frozen else ahead
     y = torch.where(alive.unsqueeze(1), method._answer(state, y), y)
-    return _conclude(y.view(shape), norms[: k + 1], images[: k + 1], met[: k + 1], out[: k + 1], stuck_at, tol)
+    return _conclude(
+        y.view(shape), norms[: k + 1], images[: k + 1], met[: k + 1], out[: k + 1], stuck_at, tol
+    )
 
 
 def _stuck(method, state, norms, images, count) -> Tensor | None:
@@ -703,17 +840,28 @@ def _stuck(method, state, norms, images, count) -> Tensor | None:
 def _conclude(y, norms, images, met, out, stuck_at, tol) -> Solution:
     index = torch.arange(len(norms), device=y.device)[:, None]  # (K, 1)
     ended = met | out | (index == stuck_at)
-    last = torch.where(ended, index, len(norms) - 1).amin(dim=0)  # (B,) the evaluation each sample ended with
+    last = torch.where(ended, index, len(norms) - 1).amin(
+        dim=0
+    )  # (B,) the evaluation each sample ended with
     at_last = lambda history: history.gather(0, last[None])[0]
-    status = torch.full_like(last, Status.SUCCESS if tol is None else Status.BUDGET_SPENT, dtype=torch.int8)
+    status = torch.full_like(
+        last, Status.SUCCESS if tol is None else Status.BUDGET_SPENT, dtype=torch.int8
+    )
     status = status.masked_fill(last == stuck_at, Status.STAGNATED)
     status = status.masked_fill(at_last(out), Status.DIVERGED)
     status = status.masked_fill(at_last(out & norms.isnan()), Status.NAN)
     status = status.masked_fill(at_last(met), Status.SUCCESS)
-    finite = torch.isfinite(y.detach()).reshape(len(y), -1).all(dim=1)  # an iterate not yet evaluated may be broken
+    finite = (
+        torch.isfinite(y.detach()).reshape(len(y), -1).all(dim=1)
+    )  # an iterate not yet evaluated may be broken
     status = status.masked_fill(~finite, Status.NAN)
     residuals = norms / images
     residuals = residuals.masked_fill(norms == 0, 0.0)  # 0 / 0 at a fixed point y = 0
     residuals = residuals.masked_fill(residuals.isnan(), torch.inf)  # an evaluation that met NaN
     residuals = residuals.masked_fill(index > last, torch.nan)
-    return Solution(y=y, status=status, steps=last + 1, residuals=residuals[: int(last.max()) + 1].T.contiguous())
+    return Solution(
+        y=y,
+        status=status,
+        steps=last + 1,
+        residuals=residuals[: int(last.max()) + 1].T.contiguous(),
+    )

@@ -23,10 +23,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .fixed_point import Anderson, Method, NewtonKrylov, Picard, Solution, SolveError, solve
-from .fixed_point import _check, _image, _is_int, _is_real, _iterate, _require
+from .fixed_point import (
+    Anderson,
+    Method,
+    NewtonKrylov,
+    Picard,
+    Solution,
+    SolveError,
+    _check,
+    _image,
+    _is_int,
+    _is_real,
+    _iterate,
+    _require,
+    solve,
+)
 
-__all__ = ["equilibrium", "Implicit", "Phantom", "JacobianFree", "Unrolled"]
+__all__ = ["Implicit", "JacobianFree", "Phantom", "Unrolled", "equilibrium"]
 
 
 class Adjoint:
@@ -50,7 +63,9 @@ class Implicit(Adjoint):
     record: Callable[[Solution], Any] | None = None
 
     def __post_init__(self):
-        usable = isinstance(self.method, Method) and not isinstance(self.method, NewtonKrylov)  # whose jvp would be a second derivative
+        usable = isinstance(self.method, Method) and not isinstance(
+            self.method, NewtonKrylov
+        )  # whose jvp would be a second derivative
         _require(usable, "method", self.method, "a Picard, Anderson or Broyden object", TypeError)
         _require(_is_int(self.max_steps), "max_steps", self.max_steps, "an int", TypeError)
         _require(self.max_steps >= 1, "max_steps", self.max_steps, "at least 1")
@@ -58,7 +73,13 @@ class Implicit(Adjoint):
             _require(_is_real(self.tol), "tol", self.tol, "a number or None", TypeError)
             _require(0 < self.tol < 1, "tol", self.tol, "in (0, 1)")
         _require(isinstance(self.throw, bool), "throw", self.throw, "a bool", TypeError)
-        _require(self.record is None or callable(self.record), "record", self.record, "callable or None", TypeError)
+        _require(
+            self.record is None or callable(self.record),
+            "record",
+            self.record,
+            "callable or None",
+            TypeError,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +114,17 @@ class Unrolled(Adjoint):
     """
 
 
-def equilibrium(G: Callable, y0: Tensor, x: Any, *, method: Method = Anderson(), max_steps: int = 50, tol: float | None = None,
-                adjoint: Adjoint = Implicit(), throw: bool = True) -> Solution:  # fmt: skip
+def equilibrium(
+    G: Callable,
+    y0: Tensor,
+    x: Any,
+    *,
+    method: Method = Anderson(),
+    max_steps: int = 50,
+    tol: float | None = None,
+    adjoint: Adjoint = Implicit(),
+    throw: bool = True,
+) -> Solution:
     """`solve`, with a y that carries gradients to x and to everything that G uses.
 
     Arguments, result and errors as in `solve`; `adjoint` is an Implicit, Phantom, JacobianFree or Unrolled object. The
@@ -112,13 +142,26 @@ def equilibrium(G: Callable, y0: Tensor, x: Any, *, method: Method = Anderson(),
     """
     _check(G, y0, x, method, max_steps, tol)
     _require(isinstance(throw, bool), "throw", throw, "a bool", TypeError)
-    _require(isinstance(adjoint, Adjoint), "adjoint", adjoint, "an Implicit, Phantom, JacobianFree or Unrolled object", TypeError)
+    _require(
+        isinstance(adjoint, Adjoint),
+        "adjoint",
+        adjoint,
+        "an Implicit, Phantom, JacobianFree or Unrolled object",
+        TypeError,
+    )
     if isinstance(adjoint, Implicit) and adjoint.tol is not None:
         eps = torch.finfo(y0.dtype).eps
-        _require(adjoint.tol >= eps, "adjoint.tol", adjoint.tol, f"at least {eps:.3g}, the resolution of {y0.dtype}")
+        _require(
+            adjoint.tol >= eps,
+            "adjoint.tol",
+            adjoint.tol,
+            f"at least {eps:.3g}, the resolution of {y0.dtype}",
+        )
     if isinstance(adjoint, Unrolled):
         if not isinstance(method, Picard):
-            raise ValueError(f"method must be Picard for adjoint=Unrolled(), got {method!r}: its steps are not differentiable")
+            raise ValueError(
+                f"method must be Picard for adjoint=Unrolled(), got {method!r}: its steps are not differentiable"
+            )
         solution = _iterate(G, y0, x, method, max_steps, tol)
         if throw and not bool(solution.success.all()):
             raise SolveError(solution)
@@ -126,7 +169,11 @@ def equilibrium(G: Callable, y0: Tensor, x: Any, *, method: Method = Anderson(),
     solution = solve(G, y0, x, method=method, max_steps=max_steps, tol=tol, throw=throw)
     if not torch.is_grad_enabled():
         return solution
-    attach = {Implicit: _attach_implicit, Phantom: _attach_phantom, JacobianFree: _attach_jacobian_free}
+    attach = {
+        Implicit: _attach_implicit,
+        Phantom: _attach_phantom,
+        JacobianFree: _attach_jacobian_free,
+    }
     return replace(solution, y=attach[type(adjoint)](adjoint, G, solution.y, x))
 
 
@@ -146,8 +193,18 @@ def _attach_implicit(adjoint: Implicit, G, y, x) -> Tensor:
     z = _image(G(point, x), y)
 
     def resolve(g: Tensor) -> Tensor:
-        vjp = lambda u, g: torch.autograd.grad(z, point, u, retain_graph=True, materialize_grads=True)[0] + g
-        solution = solve(vjp, g, g, method=adjoint.method, max_steps=adjoint.max_steps, tol=adjoint.tol, throw=False)
+        vjp = lambda u, g: (
+            torch.autograd.grad(z, point, u, retain_graph=True, materialize_grads=True)[0] + g
+        )
+        solution = solve(
+            vjp,
+            g,
+            g,
+            method=adjoint.method,
+            max_steps=adjoint.max_steps,
+            tol=adjoint.tol,
+            throw=False,
+        )
         if adjoint.record is not None:
             adjoint.record(solution)
         if not bool(solution.success.all()):
@@ -170,6 +227,10 @@ class _Attach(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, g):
-        if torch.is_grad_enabled():  # create_graph=True: what follows would be a wrong second derivative, silently
-            raise RuntimeError("this adjoint gives first derivatives only; a second backward needs adjoint=Unrolled()")
+        if (
+            torch.is_grad_enabled()
+        ):  # create_graph=True: what follows would be a wrong second derivative, silently
+            raise RuntimeError(
+                "this adjoint gives first derivatives only; a second backward needs adjoint=Unrolled()"
+            )
         return (g if ctx.resolve is None else ctx.resolve(g)), None, None

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .fixed_point import pushforward
 
-__all__ = ["difference_ratio", "local", "NotConverged"]
+__all__ = ["NotConverged", "difference_ratio", "local"]
 
 
 class NotConverged(RuntimeError):
@@ -43,7 +43,9 @@ def difference_ratio(f: Callable[[Tensor], Tensor], x: Tensor, dx: Tensor) -> Te
     """
     _check(f, x)
     if not isinstance(dx, Tensor) or dx.dtype != x.dtype:
-        raise TypeError(f"dx must be a tensor of x's dtype {x.dtype}, got {getattr(dx, 'dtype', type(dx).__name__)}")
+        raise TypeError(
+            f"dx must be a tensor of x's dtype {x.dtype}, got {getattr(dx, 'dtype', type(dx).__name__)}"
+        )
     if dx.shape != x.shape:
         raise ValueError(f"dx must have x's shape {tuple(x.shape)}, got {tuple(dx.shape)}")
     size = _norm(dx)
@@ -53,7 +55,14 @@ def difference_ratio(f: Callable[[Tensor], Tensor], x: Tensor, dx: Tensor) -> Te
         return _norm(f(x + dx) - f(x)) / size
 
 
-def local(f: Callable[[Tensor], Tensor], x: Tensor, *, max_steps: int = 50, tol: float = 1e-3, throw: bool = True) -> Tensor:
+def local(
+    f: Callable[[Tensor], Tensor],
+    x: Tensor,
+    *,
+    max_steps: int = 50,
+    tol: float = 1e-3,
+    throw: bool = True,
+) -> Tensor:
     """Spectral norm of each sample's Jacobian of f at x, (B,): the local Lipschitz constant of f (paper, Thm 2.5).
 
     Power iteration on J'J, one jvp and one vjp a step, without throwing the earlier directions away (Lanczos:
@@ -76,14 +85,18 @@ def local(f: Callable[[Tensor], Tensor], x: Tensor, *, max_steps: int = 50, tol:
         raise ValueError(f"tol must be a number in (0, 1), got {tol!r}")
     jvp, vjp = linearise(f, x)
     if jvp is None:
-        raise ValueError("f(x) must depend on x differentiably, got a result without a graph: f is constant, or detaches (solve does; use trajectory)")
+        raise ValueError(
+            "f(x) must depend on x differentiably, got a result without a graph: f is constant, or detaches (solve does; use trajectory)"
+        )
     estimate, converged = largest_singular_value(jvp, vjp, x, max_steps=max_steps, tol=tol)
     if throw and not bool(converged.all()):
         raise NotConverged(estimate, converged, max_steps)
     return estimate
 
 
-def linearise(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Callable, Callable] | tuple[None, None]:
+def linearise(
+    f: Callable[[Tensor], Tensor], x: Tensor
+) -> tuple[Callable, Callable] | tuple[None, None]:
     """(v -> J v, u -> J'u) of f at x; (None, None) where f(x) has no graph to x.
 
     f runs once; J v is the derivative of u -> J'u (which is linear) along v. Where an operation of f cannot be
@@ -93,12 +106,16 @@ def linearise(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Callable, Calla
         point = x.detach().requires_grad_()
         value = f(point)
         if not isinstance(value, Tensor) or value.dim() < 1 or value.shape[0] != x.shape[0]:
-            raise ValueError(f"f must return a tensor with batch size {x.shape[0]}, got {getattr(value, 'shape', type(value).__name__)}")
+            raise ValueError(
+                f"f must return a tensor with batch size {x.shape[0]}, got {getattr(value, 'shape', type(value).__name__)}"
+            )
         if not value.requires_grad:
             return None, None
         probe = torch.zeros_like(value, requires_grad=True)
         try:
-            (pulled,) = torch.autograd.grad(value, point, probe, create_graph=True, materialize_grads=True)
+            (pulled,) = torch.autograd.grad(
+                value, point, probe, create_graph=True, materialize_grads=True
+            )
         except RuntimeError:  # no second derivative somewhere in f
             pulled = None
 
@@ -114,7 +131,9 @@ def linearise(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Callable, Calla
     return jvp, vjp
 
 
-def largest_singular_value(jvp: Callable, vjp: Callable, like: Tensor, *, max_steps: int, tol: float) -> tuple[Tensor, Tensor]:
+def largest_singular_value(
+    jvp: Callable, vjp: Callable, like: Tensor, *, max_steps: int, tol: float
+) -> tuple[Tensor, Tensor]:
     """(s (B,), converged (B,)) for v -> J v and u -> J'u, v shaped as `like` (B, ...): see `local`."""
     batch, n = like.shape[0], like[0].numel()
     start = torch.randn(n, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(like)
@@ -138,7 +157,9 @@ def largest_singular_value(jvp: Callable, vjp: Callable, like: Tensor, *, max_st
         ritz, vectors = torch.linalg.eigh(torch.where(finite[:, None, None], square, 0.0))
         ritz = ritz[:, -1].clamp_min(0)
         s = torch.where(converged, s, torch.where(finite, ritz.sqrt(), torch.nan))
-        converged = converged | (finite & ((beta * vectors[:, -1, -1].abs() <= tol * ritz) | (k + 1 == n)))
+        converged = converged | (
+            finite & ((beta * vectors[:, -1, -1].abs() <= tol * ritz) | (k + 1 == n))
+        )
         if bool((converged | ~finite).all()):
             break
         v = torch.where(beta[:, None] > 0, w / beta[:, None], 0.0)
@@ -153,6 +174,8 @@ def _check(f: Any, x: Any) -> None:
     if not callable(f):
         raise TypeError(f"f must be callable, got {type(f).__name__}")
     if not isinstance(x, Tensor) or not x.is_floating_point():
-        raise TypeError(f"x must be a real floating tensor, got {getattr(x, 'dtype', type(x).__name__)}")
+        raise TypeError(
+            f"x must be a real floating tensor, got {getattr(x, 'dtype', type(x).__name__)}"
+        )
     if x.dim() < 1 or x.numel() == 0:
         raise ValueError(f"x must have shape (B, ...) and not be empty, got {tuple(x.shape)}")

@@ -17,8 +17,20 @@ import math
 import os
 from pathlib import Path
 
-__all__ = ["DataError", "PROFILES", "ParameterError", "check", "data_folder", "declared", "figures_folder", "find_notebook",
-           "notebooks", "project_root", "schema", "settings"]
+__all__ = [
+    "PROFILES",
+    "DataError",
+    "ParameterError",
+    "check",
+    "data_folder",
+    "declared",
+    "figures_folder",
+    "find_notebook",
+    "notebooks",
+    "project_root",
+    "schema",
+    "settings",
+]
 
 PROFILES = ("quick", "paper")
 _TYPES = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list}
@@ -37,8 +49,10 @@ def project_root() -> Path:
     """The project's folder. Raises ``FileNotFoundError`` where there is none (a copy installed without its project)."""
     root = Path(os.environ.get("EQUILIBRIA_ROOT") or Path(__file__).parents[2]).resolve()
     if not (root / "notebooks").is_dir():
-        raise FileNotFoundError(f"{root} holds no notebooks/: set EQUILIBRIA_ROOT to the project's folder, "
-                                "or install the project with `pip install -e .`")
+        raise FileNotFoundError(
+            f"{root} holds no notebooks/: set EQUILIBRIA_ROOT to the project's folder, "
+            "or install the project with `pip install -e .`"
+        )
     return root
 
 
@@ -63,7 +77,9 @@ def find_notebook(name: str) -> Path:
     wanted = Path(name).stem if name.endswith(".ipynb") else name
     found = [n for n in names if n == wanted or n.split("_")[0] == wanted]
     if not found:
-        raise ParameterError(f"no notebook {name!r}{_nearest(wanted, names)}; there are {', '.join(names) or 'none'}")
+        raise ParameterError(
+            f"no notebook {name!r}{_nearest(wanted, names)}; there are {', '.join(names) or 'none'}"
+        )
     return project_root() / "notebooks" / f"{found[0]}.ipynb"
 
 
@@ -79,12 +95,20 @@ def declared(notebook: str) -> dict:
         raise ParameterError(f"{path.name} has {len(tagged)} cells tagged `parameters`, not one")
     values = {}
     for line in ast.parse("".join(tagged[0]["source"])).body:
-        if not (isinstance(line, ast.Assign) and len(line.targets) == 1 and isinstance(line.targets[0], ast.Name)):
-            raise ParameterError(f"{path.name}: the parameters cell holds `{ast.unparse(line)}`, not `name = literal`")
+        if not (
+            isinstance(line, ast.Assign)
+            and len(line.targets) == 1
+            and isinstance(line.targets[0], ast.Name)
+        ):
+            raise ParameterError(
+                f"{path.name}: the parameters cell holds `{ast.unparse(line)}`, not `name = literal`"
+            )
         try:
             values[line.targets[0].id] = ast.literal_eval(line.value)
         except ValueError as error:
-            raise ParameterError(f"{path.name}: parameter `{ast.unparse(line)}` is not a literal") from error
+            raise ParameterError(
+                f"{path.name}: parameter `{ast.unparse(line)}` is not a literal"
+            ) from error
     return values
 
 
@@ -123,9 +147,13 @@ def check(notebook: str, values: dict) -> None:
     problems = []
     for key, value in values.items():
         if key not in rules:
-            problems.append(f"no parameter {key!r}{_nearest(key, rules)}; there are {', '.join(rules)}")
+            problems.append(
+                f"no parameter {key!r}{_nearest(key, rules)}; there are {', '.join(rules)}"
+            )
         else:
-            problems += [f"{key} = {value!r}: {complaint}" for complaint in _complaints(value, rules[key])]
+            problems += [
+                f"{key} = {value!r}: {complaint}" for complaint in _complaints(value, rules[key])
+            ]
     if problems:
         raise ParameterError("\n".join(f"{name}: {problem}" for problem in problems))
 
@@ -134,18 +162,36 @@ def _complaints(value, rule: dict) -> list[str]:
     """What is wrong with one value; a wrong type hides the rest."""
     kind = rule.get("type", "str")
     if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "bool"):
-        hint = " (YAML reads 1e-3 as text: write 1.0e-3)" if kind == "float" and isinstance(value, str) else ""
+        hint = (
+            " (YAML reads 1e-3 as text: write 1.0e-3)"
+            if kind == "float" and isinstance(value, str)
+            else ""
+        )
         return [f"must be of type {kind}, not {type(value).__name__}{hint}"]
     if kind == "float" and not math.isfinite(value):
         return ["must be finite"]
     if kind == "list":
-        short = [f"needs at least {rule['min_items']} entries"] if len(value) < rule.get("min_items", 0) else []
-        return short + [f"entry {entry!r} {text}" for entry in value for text in _complaints(entry, rule["items"])]
+        short = (
+            [f"needs at least {rule['min_items']} entries"]
+            if len(value) < rule.get("min_items", 0)
+            else []
+        )
+        return short + [
+            f"entry {entry!r} {text}"
+            for entry in value
+            for text in _complaints(entry, rule["items"])
+        ]
     found = []
     if "choices" in rule and value not in rule["choices"]:
-        found.append(f"must be one of {', '.join(map(str, rule['choices']))}{_nearest(value, rule['choices'])}")
-    for key, holds, text in (("min", lambda bound: value >= bound, "at least"), ("max", lambda bound: value <= bound, "at most"),
-                             ("above", lambda bound: value > bound, "above"), ("below", lambda bound: value < bound, "below")):
+        found.append(
+            f"must be one of {', '.join(map(str, rule['choices']))}{_nearest(value, rule['choices'])}"
+        )
+    for key, holds, text in (
+        ("min", lambda bound: value >= bound, "at least"),
+        ("max", lambda bound: value <= bound, "at most"),
+        ("above", lambda bound: value > bound, "above"),
+        ("below", lambda bound: value < bound, "below"),
+    ):
         if key in rule and not holds(rule[key]):
             found.append(f"must be {text} {rule[key]}")
     return found
@@ -153,7 +199,9 @@ def _complaints(value, rule: dict) -> list[str]:
 
 def _known(what: str, name: str, names) -> None:
     if name not in names:
-        raise ParameterError(f"unknown {what} {name!r}{_nearest(name, names)}; there are {', '.join(sorted(names))}")
+        raise ParameterError(
+            f"unknown {what} {name!r}{_nearest(name, names)}; there are {', '.join(sorted(names))}"
+        )
 
 
 def _nearest(name, names) -> str:
@@ -164,4 +212,5 @@ def _nearest(name, names) -> str:
 def _yaml(path: Path) -> dict:
     """A YAML file; imported here so that a training machine without a YAML reader can use the rest."""
     import yaml
+
     return yaml.safe_load(path.read_text(encoding="utf-8")) or {}

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from . import fixed_point, lipschitz
 
-__all__ = ["audit", "Audit"]
+__all__ = ["Audit", "audit"]
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,21 @@ class Audit:
         return self.report
 
 
-def audit(G: Callable, y0: Tensor, x: Tensor, *, max_steps: int = 1000, tol: float | None = None, probes: int = 4,
-          radius: float = 1.0, scales: tuple[float, ...] = (1e2, 1e3, 1e4), growth_slack: float = 0.05,
-          norm_steps: int = 50, norm_tol: float = 1e-3, seed: int = 0) -> Audit:  # fmt: skip
+def audit(
+    G: Callable,
+    y0: Tensor,
+    x: Tensor,
+    *,
+    max_steps: int = 1000,
+    tol: float | None = None,
+    probes: int = 4,
+    radius: float = 1.0,
+    scales: tuple[float, ...] = (1e2, 1e3, 1e4),
+    growth_slack: float = 0.05,
+    norm_steps: int = 50,
+    norm_tol: float = 1e-3,
+    seed: int = 0,
+) -> Audit:
     """Probe Definition 2.3 and Theorem 2.5 at each x of a batch; reports, and does not raise, when G is not regular.
 
     G, y0, x      as in `solve`; x must be a real floating tensor (Lip_x needs one), samples independent
@@ -71,10 +83,14 @@ def audit(G: Callable, y0: Tensor, x: Tensor, *, max_steps: int = 1000, tol: flo
     >>> found.regular, found.mu.round(decimals=6).tolist(), found.measured.round(decimals=6).tolist()  # |d(1/x)/dx| = 1 / x^2
     (True, [0.75, 0.5], [4.0, 1.0])
     """
-    tol = _check(G, y0, x, max_steps, tol, probes, radius, scales, growth_slack, norm_steps, norm_tol, seed)
+    tol = _check(
+        G, y0, x, max_steps, tol, probes, radius, scales, growth_slack, norm_steps, norm_tol, seed
+    )
     settings = dict(max_steps=norm_steps, tol=norm_tol)
     batch = len(y0)
-    solution = fixed_point.solve(G, y0, x, method=fixed_point.Anderson(), max_steps=max_steps, tol=tol, throw=False)
+    solution = fixed_point.solve(
+        G, y0, x, method=fixed_point.Anderson(), max_steps=max_steps, tol=tol, throw=False
+    )
     solved = solution.success
     found = solved.reshape(-1, *[1] * (y0.dim() - 1))
     y = torch.where(found, solution.y, y0.detach())  # y0 stands in where there is no fixed point
@@ -82,7 +98,9 @@ def audit(G: Callable, y0: Tensor, x: Tensor, *, max_steps: int = 1000, tol: flo
 
     generator = torch.Generator().manual_seed(seed)
 
-    def direction() -> Tensor:  # unit per sample, the same for every sample, so that results do not depend on neighbours
+    def direction() -> (
+        Tensor
+    ):  # unit per sample, the same for every sample, so that results do not depend on neighbours
         d = torch.randn(y0.shape[1:], generator=generator, dtype=torch.float64)
         return (d / d.norm()).to(y).expand_as(y)
 
@@ -93,7 +111,9 @@ def audit(G: Callable, y0: Tensor, x: Tensor, *, max_steps: int = 1000, tol: flo
     in_y = lambda y: G(y, x)
     mu, settled = _spectral(in_y, y, settings)
     for _ in range(probes):
-        a, b = (y + scaled(distance * size, direction()) for distance in (radius, 0.5 * radius))  # never the same state
+        a, b = (
+            y + scaled(distance * size, direction()) for distance in (radius, 0.5 * radius)
+        )  # never the same state
         slope, ok = _spectral(in_y, a, settings)
         mu, settled = torch.maximum(mu, slope), settled & ok
         mu = torch.maximum(mu, lipschitz.difference_ratio(in_y, a, b - a))
@@ -103,11 +123,15 @@ def audit(G: Callable, y0: Tensor, x: Tensor, *, max_steps: int = 1000, tol: flo
     lipschitz_x, ok = _spectral(in_x(y), x, settings)
     settled = settled & ok
     ray = direction()
-    slopes = torch.stack([_spectral(in_x(scaled(scale * size, ray)), x, settings)[0] for scale in scales])  # (S, B)
+    slopes = torch.stack(
+        [_spectral(in_x(scaled(scale * size, ray)), x, settings)[0] for scale in scales]
+    )  # (S, B)
     growth = _exponent(torch.tensor(scales).to(slopes), slopes)
 
     contracts = mu < 1
-    bound = torch.where(contracts, lipschitz_x / (1 - mu).clamp_min(torch.finfo(mu.dtype).tiny), torch.inf)
+    bound = torch.where(
+        contracts, lipschitz_x / (1 - mu).clamp_min(torch.finfo(mu.dtype).tiny), torch.inf
+    )
     measured, known = _measured(G, y, x, max_steps, tol, settings)
     measured = torch.where(solved & known, measured, torch.nan)
     lipschitz_x, bound = (torch.where(solved, v, torch.nan) for v in (lipschitz_x, bound))
@@ -117,15 +141,39 @@ def audit(G: Callable, y0: Tensor, x: Tensor, *, max_steps: int = 1000, tol: flo
     slack = 1 + norm_tol * (1 + 1 / (1 - mu).clamp_min(torch.finfo(mu.dtype).eps))
     bounded = ~contracts | measured.isnan() | (measured <= slack * bound)
     lines = [
-        _line(solved, "a fixed point was found", "no fixed point was found", solution.residuals.nan_to_num(torch.inf).amin(1), "least residual"),
-        _line(contracts, "mu(x) < 1: a contraction in y", "mu(x) >= 1: no contraction in y", mu, "mu"),
-        _line(linear, "Lip_x(G) grows at most linearly in |y|", "Lip_x(G) grows faster than linearly in |y|", growth, "exponent"),
-        _line(bounded, "|dy*/dx| <= Lip_x(G)(y*) / (1 - mu)", "the necessity bound is violated", measured / bound, "measured / bound"),
+        _line(
+            solved,
+            "a fixed point was found",
+            "no fixed point was found",
+            solution.residuals.nan_to_num(torch.inf).amin(1),
+            "least residual",
+        ),
+        _line(
+            contracts, "mu(x) < 1: a contraction in y", "mu(x) >= 1: no contraction in y", mu, "mu"
+        ),
+        _line(
+            linear,
+            "Lip_x(G) grows at most linearly in |y|",
+            "Lip_x(G) grows faster than linearly in |y|",
+            growth,
+            "exponent",
+        ),
+        _line(
+            bounded,
+            "|dy*/dx| <= Lip_x(G)(y*) / (1 - mu)",
+            "the necessity bound is violated",
+            measured / bound,
+            "measured / bound",
+        ),
     ]
     if not bool(settled.all()):
-        lines.append("note    some spectral norms did not settle; their lower bounds were used: raise norm_steps")
+        lines.append(
+            "note    some spectral norms did not settle; their lower bounds were used: raise norm_steps"
+        )
     regular = bool((solved & contracts & linear & bounded).all())
-    report = "\n".join([f"{'regular' if regular else 'NOT regular'} on {batch} samples, as far as probed", *lines])
+    report = "\n".join(
+        [f"{'regular' if regular else 'NOT regular'} on {batch} samples, as far as probed", *lines]
+    )
     return Audit(mu, lipschitz_x, growth, bound, measured, solved, regular, report)
 
 
@@ -156,7 +204,14 @@ def _measured(G, y, x, max_steps, tol, settings) -> tuple[Tensor, Tensor]:
 
     def resolve(apply: Callable, b: Tensor) -> Tensor:  # u = apply(u) + b
         nonlocal known
-        solution = fixed_point.solve(lambda u, b: apply(u) + b, torch.zeros_like(b), b, max_steps=max_steps, tol=tol, throw=False)
+        solution = fixed_point.solve(
+            lambda u, b: apply(u) + b,
+            torch.zeros_like(b),
+            b,
+            max_steps=max_steps,
+            tol=tol,
+            throw=False,
+        )
         known = known & solution.success
         return solution.y
 
@@ -175,7 +230,9 @@ def _line(ok: Tensor, good: str, bad: str, value: Tensor, name: str) -> str:
     return f"NO      {bad} in {len(failing)} of {len(ok)} samples {failing[:8]} (largest {name} {value[~ok].max().item():.4g})"
 
 
-def _check(G, y0, x, max_steps, tol, probes, radius, scales, growth_slack, norm_steps, norm_tol, seed) -> float:
+def _check(
+    G, y0, x, max_steps, tol, probes, radius, scales, growth_slack, norm_steps, norm_tol, seed
+) -> float:
     if not isinstance(x, Tensor) or not x.is_floating_point():
         raise TypeError(
             f"x must be a real floating tensor, got {getattr(x, 'dtype', type(x).__name__)}: Lip_x(G) is not defined for other "
@@ -184,10 +241,25 @@ def _check(G, y0, x, max_steps, tol, probes, radius, scales, growth_slack, norm_
     if tol is None and isinstance(y0, Tensor) and y0.is_floating_point():
         tol = 1e3 * torch.finfo(y0.dtype).eps
     fixed_point._check(G, y0, x, fixed_point.Anderson(), max_steps, tol)
-    for name, value, least in (("probes", probes, 0), ("norm_steps", norm_steps, 1), ("seed", seed, 0)):
-        fixed_point._require(fixed_point._is_int(value) and value >= least, name, value, f"an int of at least {least}")
+    for name, value, least in (
+        ("probes", probes, 0),
+        ("norm_steps", norm_steps, 1),
+        ("seed", seed, 0),
+    ):
+        fixed_point._require(
+            fixed_point._is_int(value) and value >= least,
+            name,
+            value,
+            f"an int of at least {least}",
+        )
     for name, value in (("radius", radius), ("growth_slack", growth_slack), ("norm_tol", norm_tol)):
-        fixed_point._require(fixed_point._is_real(value) and value > 0, name, value, "a positive number")
-    rising = len(scales) >= 2 and all(fixed_point._is_real(s) and s > 0 for s in scales) and list(scales) == sorted(set(scales))
+        fixed_point._require(
+            fixed_point._is_real(value) and value > 0, name, value, "a positive number"
+        )
+    rising = (
+        len(scales) >= 2
+        and all(fixed_point._is_real(s) and s > 0 for s in scales)
+        and list(scales) == sorted(set(scales))
+    )
     fixed_point._require(rising, "scales", scales, "two or more rising positive numbers")
     return tol

@@ -27,7 +27,16 @@ from pathlib import Path
 import numpy
 import torch
 
-from equilibria.project import ParameterError, check, data_folder, declared, figures_folder, find_notebook, project_root, settings
+from equilibria.project import (
+    ParameterError,
+    check,
+    data_folder,
+    declared,
+    figures_folder,
+    find_notebook,
+    project_root,
+    settings,
+)
 
 __all__ = ["Run", "custom_name", "data_folder", "project_root", "start", "write"]
 
@@ -40,7 +49,9 @@ class Run:
     parameters: dict
     folder: Path
     started: float
-    saved: dict[str, dict] = dataclasses.field(default_factory=dict, repr=False)  # what ``save`` wrote so far, by file
+    saved: dict[str, dict] = dataclasses.field(
+        default_factory=dict, repr=False
+    )  # what ``save`` wrote so far, by file
 
     @property
     def profile(self) -> str:
@@ -61,11 +72,15 @@ class Run:
     def table(self, name: str, rows: list[dict]) -> Path:
         """Write ``rows``, all with the same keys, to ``<name>.csv``. Raises ``ValueError`` for rows that differ or are missing."""
         if not rows or any(list(row) != list(rows[0]) for row in rows):
-            raise ValueError(f"table {name!r}: needs at least one row, all with the same columns in the same order")
+            raise ValueError(
+                f"table {name!r}: needs at least one row, all with the same columns in the same order"
+            )
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows({key: _plain(value, f"{name}.{key}") for key, value in row.items()} for row in rows)
+        writer.writerows(
+            {key: _plain(value, f"{name}.{key}") for key, value in row.items()} for row in rows
+        )
         return write(self.folder / f"{name}.csv", text.getvalue())
 
     def timings(self, **seconds) -> Path:
@@ -79,9 +94,17 @@ class Run:
     def finish(self) -> Path:
         """Mark the run as complete: ``provenance.json``."""
         wall_time = time.perf_counter() - self.started
-        path = self.save("provenance", notebook=self.notebook, profile=self.profile, parameters=self.parameters,
-                         seed=self.parameters["seed"], device=_device_name(self.parameters["device"]), versions=_versions(),
-                         commit=_commit(), wall_time=round(wall_time, 1))
+        path = self.save(
+            "provenance",
+            notebook=self.notebook,
+            profile=self.profile,
+            parameters=self.parameters,
+            seed=self.parameters["seed"],
+            device=_device_name(self.parameters["device"]),
+            versions=_versions(),
+            commit=_commit(),
+            wall_time=round(wall_time, 1),
+        )
         print(f"{self.notebook}: finished in {wall_time:.0f} s, results in {_short(self.folder)}")
         return path
 
@@ -98,8 +121,12 @@ def start(notebook: str, parameters: dict) -> Run:
     if missing:
         raise ParameterError(f"{name}: results.start was not given {', '.join(sorted(missing))}")
     if parameters["device"] != "cpu" and not torch.cuda.is_available():
-        raise ParameterError(f"{name}: device = {parameters['device']!r}, but PyTorch sees no such device here: use 'cpu'")
-    torch.set_num_threads(1)  # two notebooks share two cores, and one thread keeps sums in one order
+        raise ParameterError(
+            f"{name}: device = {parameters['device']!r}, but PyTorch sees no such device here: use 'cpu'"
+        )
+    torch.set_num_threads(
+        1
+    )  # two notebooks share two cores, and one thread keeps sums in one order
     random.seed(parameters["seed"])
     numpy.random.seed(parameters["seed"])
     torch.manual_seed(parameters["seed"])
@@ -109,7 +136,10 @@ def start(notebook: str, parameters: dict) -> Run:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "provenance.json").unlink(missing_ok=True)
     print(f"{name}: " + ", ".join(f"{key} = {value!r}" for key, value in parameters.items()))
-    print(f"results go to {_short(folder)}" + (" (parameters differ from the profile's)" if custom else ""))
+    print(
+        f"results go to {_short(folder)}"
+        + (" (parameters differ from the profile's)" if custom else "")
+    )
     return Run(name, dict(parameters), folder, time.perf_counter())
 
 
@@ -146,10 +176,14 @@ def _plain(value, where: str):
     if isinstance(value, list | tuple):
         return [_plain(entry, f"{where}.{index}") for index, entry in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{where} is {value}: a failed solve must not reach a result; save None where there is no number")
+        raise ValueError(
+            f"{where} is {value}: a failed solve must not reach a result; save None where there is no number"
+        )
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise TypeError(f"{where} is a {type(value).__name__}: save numbers, text, lists, dicts, arrays or tensors")
+    raise TypeError(
+        f"{where} is a {type(value).__name__}: save numbers, text, lists, dicts, arrays or tensors"
+    )
 
 
 def _device_name(device: str) -> str:
@@ -168,10 +202,16 @@ def _versions() -> dict:
 
 def _commit() -> str | None:
     """The commit of the source, with ``+changes`` where the source differs from it; None outside of a repository."""
+
     def git(*words):
-        return subprocess.run(["git", "-C", str(project_root()), *words], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(project_root()), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
     try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", "lib", "notebooks") else "")
+        return git("rev-parse", "HEAD") + (
+            "+changes" if git("status", "--porcelain", "--", "lib", "notebooks") else ""
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
 

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from equilibria import checkpoints
 
-__all__ = ["Settings", "Outcome", "TrainingDiverged", "train", "minibatch", "saved_bytes"]
+__all__ = ["Outcome", "Settings", "TrainingDiverged", "minibatch", "saved_bytes", "train"]
 
 
 class TrainingDiverged(RuntimeError):
@@ -49,8 +49,16 @@ class Settings:
     validate_every: int | None = None
 
     def __post_init__(self):
-        positive = {"steps": self.steps, "learning_rate": self.learning_rate, "save_every": self.save_every}
-        positive |= {k: v for k, v in (("clip", self.clip), ("validate_every", self.validate_every)) if v is not None}
+        positive = {
+            "steps": self.steps,
+            "learning_rate": self.learning_rate,
+            "save_every": self.save_every,
+        }
+        positive |= {
+            k: v
+            for k, v in (("clip", self.clip), ("validate_every", self.validate_every))
+            if v is not None
+        }
         for name, value in positive.items():
             if not value > 0:
                 raise ValueError(f"{name} must be positive, got {value!r}")
@@ -58,14 +66,20 @@ class Settings:
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)!r}")
         if self.schedule not in ("linear", "cosine", "constant"):
-            raise ValueError(f"schedule must be 'linear', 'cosine' or 'constant', got {self.schedule!r}")
+            raise ValueError(
+                f"schedule must be 'linear', 'cosine' or 'constant', got {self.schedule!r}"
+            )
         if self.ema is not None and not 0 < self.ema < 1:
             raise ValueError(f"ema must lie in (0, 1), got {self.ema!r}")
 
     def rate(self, step: int) -> float:
         """The learning rate of one step."""
         done = step / self.steps
-        decay = {"linear": 1 - done, "cosine": 0.5 + 0.5 * math.cos(math.pi * done), "constant": 1.0}[self.schedule]
+        decay = {
+            "linear": 1 - done,
+            "cosine": 0.5 + 0.5 * math.cos(math.pi * done),
+            "constant": 1.0,
+        }[self.schedule]
         return self.learning_rate * decay * min(1.0, (step + 1) / (self.warmup + 1))
 
 
@@ -81,13 +95,14 @@ class Outcome:
 
 def minibatch(count: int, size: int, *, seed: int, step: int) -> Tensor:
     """Indices of the batch of one step: every epoch is a fresh permutation, a function of (seed, epoch) alone.
-    The remainder of an epoch that does not fill a batch is left out."""
+    The remainder of an epoch that does not fill a batch is left out.
+    """
     per_epoch = count // size
     if per_epoch < 1:
         raise ValueError(f"size must be at most count = {count}, got {size}")
     epoch, place = divmod(step, per_epoch)
     order = torch.randperm(count, generator=_generator(seed, epoch, stream=1))
-    return order[place * size:(place + 1) * size]
+    return order[place * size : (place + 1) * size]
 
 
 def _generator(seed: int, step: int, stream: int = 0) -> torch.Generator:
@@ -101,21 +116,29 @@ class _State:
 
     def __init__(self, model: nn.Module, settings: Settings, memory: dict[str, Tensor]):
         self.model, self.settings, self.memory = model, settings, memory
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-        self.average = {k: v.detach().clone() for k, v in model.state_dict().items()} if settings.ema else {}
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.average = (
+            {k: v.detach().clone() for k, v in model.state_dict().items()} if settings.ema else {}
+        )
         self.best: dict[str, Tensor] = {}
         self.counters = {"step": 0, "seconds": 0.0, "rollbacks": 0, "best": math.inf, "metrics": {}}
 
     def tensors(self) -> dict[str, Tensor]:
         flat = {f"model/{k}": v for k, v in self.model.state_dict().items()}
-        flat |= {f"average/{k}": v for k, v in self.average.items()} | {f"memory/{k}": v for k, v in self.memory.items()}
+        flat |= {f"average/{k}": v for k, v in self.average.items()} | {
+            f"memory/{k}": v for k, v in self.memory.items()
+        }
         flat |= {f"best/{k}": v for k, v in self.best.items()}
         for i, moments in self.optimizer.state_dict()["state"].items():
             flat |= {f"optimizer/{i}/{k}": torch.as_tensor(v) for k, v in moments.items()}
         return flat
 
     def restore(self, flat: dict[str, Tensor]) -> None:
-        part = lambda name: {k.removeprefix(name + "/"): v for k, v in flat.items() if k.startswith(name + "/")}  # noqa: E731
+        part = lambda name: {
+            k.removeprefix(name + "/"): v for k, v in flat.items() if k.startswith(name + "/")
+        }
         self.model.load_state_dict(part("model"))
         device = next(self.model.parameters()).device
         self.average = {k: v.clone().to(device) for k, v in part("average").items()}
@@ -140,10 +163,20 @@ class _State:
             self.model.train()
 
 
-def train(model: nn.Module, loss: Callable[[nn.Module, int, torch.Generator], Tensor], *, settings: Settings, stem: str | Path,
-          card: dict | None = None, memory: dict[str, Tensor] | None = None, minutes: float | None = None,
-          validate: Callable[[nn.Module], dict[str, float]] | None = None, select: str | None = None,
-          state_folder: str | Path | None = None, progress: bool = True) -> Outcome:
+def train(
+    model: nn.Module,
+    loss: Callable[[nn.Module, int, torch.Generator], Tensor],
+    *,
+    settings: Settings,
+    stem: str | Path,
+    card: dict | None = None,
+    memory: dict[str, Tensor] | None = None,
+    minutes: float | None = None,
+    validate: Callable[[nn.Module], dict[str, float]] | None = None,
+    select: str | None = None,
+    state_folder: str | Path | None = None,
+    progress: bool = True,
+) -> Outcome:
     """Train `model` in place and write `stem`.safetensors and its card once all steps are made.
 
     loss(model, step, generator) -> scalar; all its randomness comes from `generator` (a CPU generator) or from `step`.
@@ -168,7 +201,9 @@ def train(model: nn.Module, loss: Callable[[nn.Module, int, torch.Generator], Te
     if path.exists():
         tensors, metadata = checkpoints.read_tensors(path)
         if metadata.get("recipe") != recipe:
-            raise checkpoints.CheckpointError(f"{path} belongs to a training with other settings; delete it to start anew")
+            raise checkpoints.CheckpointError(
+                f"{path} belongs to a training with other settings; delete it to start anew"
+            )
         state.restore(tensors)
         state.counters = json.loads(metadata["counters"], parse_constant=float)
     counters = state.counters
@@ -182,15 +217,28 @@ def train(model: nn.Module, loss: Callable[[nn.Module, int, torch.Generator], Te
         counters["metrics"] = state.evaluated(validate)
         if select is not None and counters["metrics"][select] < counters["best"]:
             counters["best"] = counters["metrics"][select]
-            state.best = {k: v.detach().cpu().clone() for k, v in (state.average or model.state_dict()).items()}
+            state.best = {
+                k: v.detach().cpu().clone()
+                for k, v in (state.average or model.state_dict()).items()
+            }
 
     def save():
         nonlocal saved, saved_step
-        saved, saved_step = {k: v.detach().clone() for k, v in state.tensors().items()}, counters["step"]
+        saved, saved_step = (
+            {k: v.detach().clone() for k, v in state.tensors().items()},
+            counters["step"],
+        )
         counters["seconds"] = earlier + time.monotonic() - begun
         checkpoints.write_tensors(path, saved, {"recipe": recipe, "counters": json.dumps(counters)})
 
-    bar = tqdm(total=settings.steps, initial=counters["step"], desc=stem.name, unit="step", disable=not progress, mininterval=5)
+    bar = tqdm(
+        total=settings.steps,
+        initial=counters["step"],
+        desc=stem.name,
+        unit="step",
+        disable=not progress,
+        mininterval=5,
+    )
     with bar:
         written = begun
         while counters["step"] < settings.steps:
@@ -204,8 +252,10 @@ def train(model: nn.Module, loss: Callable[[nn.Module, int, torch.Generator], Te
             if not torch.isfinite(value.detach() + norm):
                 counters["rollbacks"] += 1
                 if counters["rollbacks"] > 5:
-                    raise TrainingDiverged(f"{stem.name}: the loss is {value.detach():.3g} at step {step} although the learning rate "
-                                           f"was halved five times; begin with a smaller one than {settings.learning_rate}")
+                    raise TrainingDiverged(
+                        f"{stem.name}: the loss is {value.detach():.3g} at step {step} although the learning rate "
+                        f"was halved five times; begin with a smaller one than {settings.learning_rate}"
+                    )
                 state.restore(saved)
                 bar.update(saved_step - step)
                 counters["step"] = saved_step
@@ -224,35 +274,56 @@ def train(model: nn.Module, loss: Callable[[nn.Module, int, torch.Generator], Te
             if settings.validate_every and counters["step"] % settings.validate_every == 0:
                 look()
             if counters["step"] % settings.save_every == 0:
-                bar.set_postfix(loss=f"{value.detach():.4g}", **{k: f"{v:.4g}" for k, v in counters["metrics"].items()}, refresh=False)
+                bar.set_postfix(
+                    loss=f"{value.detach():.4g}",
+                    **{k: f"{v:.4g}" for k, v in counters["metrics"].items()},
+                    refresh=False,
+                )
                 out_of_time = minutes is not None and time.monotonic() - begun > 60 * minutes
                 if out_of_time or time.monotonic() - written > 30:
                     save()
                     written = time.monotonic()
                 else:  # what a rollback returns to must not depend on the clock
-                    saved, saved_step = {k: v.detach().clone() for k, v in state.tensors().items()}, counters["step"]
+                    saved, saved_step = (
+                        {k: v.detach().clone() for k, v in state.tensors().items()},
+                        counters["step"],
+                    )
                 if out_of_time and counters["step"] < settings.steps:
-                    return Outcome(False, counters["step"], counters["seconds"], counters["metrics"])
+                    return Outcome(
+                        False, counters["step"], counters["seconds"], counters["metrics"]
+                    )
     if validate is not None:
         look()
     seconds = earlier + time.monotonic() - begun
     model.load_state_dict(state.best or state.average or model.state_dict())
     model.eval()
-    checkpoints.save(stem, model, {**(card or {}), "training": asdict(settings), "seed": settings.seed, "seconds": round(seconds, 1),
-                                   "metrics": counters["metrics"]})
+    checkpoints.save(
+        stem,
+        model,
+        {
+            **(card or {}),
+            "training": asdict(settings),
+            "seed": settings.seed,
+            "seconds": round(seconds, 1),
+            "metrics": counters["metrics"],
+        },
+    )
     path.unlink(missing_ok=True)
     return Outcome(True, settings.steps, seconds, counters["metrics"])
 
 
 def saved_bytes(compute: Callable[[], Tensor], model: nn.Module | None = None) -> int:
     """Bytes that autograd keeps for the backward pass of compute() -> scalar, each storage once, but for the weights of `model`: the
-    training memory of a step. Independent of the allocator, so the same on every run."""
+    training memory of a step. Independent of the allocator, so the same on every run.
+    """
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()} if model else set()
     kept: dict[int, torch.UntypedStorage] = {}
 
     def keep(tensor: Tensor) -> Tensor:
         if tensor.untyped_storage().data_ptr() not in weights:
-            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()  # held, so that no address is used twice
+            kept[tensor.untyped_storage().data_ptr()] = (
+                tensor.untyped_storage()
+            )  # held, so that no address is used twice
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):

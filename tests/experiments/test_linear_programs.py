@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
-
 from equilibria import checkpoints
 from equilibria.experiments import linear_programs as experiment
 from equilibria.operators.lp_graph import Graph, ImplicitGNN, graph
 from equilibria.problems import linear_programs
+from torch import nn
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +32,12 @@ def test_errors_violations_and_gaps_along_t(programs):
         y = (1 - 0.5**t) * programs.u
         error = (y - programs.y).norm(dim=1) / (programs.y.norm(dim=1) + 1)
         slack = (programs.dense() @ y[..., None])[..., 0] - programs.b
-        slack = torch.where(programs.equality, slack.abs(), slack.clamp(min=0)).norm(dim=1) / programs.y.norm(dim=1)
-        gap = (programs.c * y).sum(1).sub(programs.objective).abs().mean() / programs.objective.abs().mean()
+        slack = torch.where(programs.equality, slack.abs(), slack.clamp(min=0)).norm(
+            dim=1
+        ) / programs.y.norm(dim=1)
+        gap = (programs.c * y).sum(1).sub(
+            programs.objective
+        ).abs().mean() / programs.objective.abs().mean()
         assert measured["mean"][t - 1] == pytest.approx(error.mean().item(), rel=1e-10)
         assert measured["std"][t - 1] == pytest.approx(error.std().item(), rel=1e-10)
         assert measured["violation"][t - 1] == pytest.approx(slack.mean().item(), rel=1e-10)
@@ -44,12 +47,18 @@ def test_errors_violations_and_gaps_along_t(programs):
 def test_ratios_and_errors_on_perturbed_programs(programs):
     moved = linear_programs.perturb(programs, "u", norm=1e-4, seed=0)
     measured = experiment.perturbed_along_t(Halfway(), programs, moved, norm=1e-4, steps=3)
-    assert measured["ratio"] == pytest.approx([0.5, 0.75, 0.875], rel=1e-8)  # |dy_t| / |du| = 1 - 2^-t
+    assert measured["ratio"] == pytest.approx(
+        [0.5, 0.75, 0.875], rel=1e-8
+    )  # |dy_t| / |du| = 1 - 2^-t
     assert measured["median"] == pytest.approx([0.5, 0.75, 0.875], rel=1e-8)
     still = linear_programs.perturb(programs, "c", norm=1e-4, seed=0)
-    assert experiment.perturbed_along_t(Halfway(), programs, still, norm=1e-4, steps=2)["ratio"] == [0.0, 0.0]
+    assert experiment.perturbed_along_t(Halfway(), programs, still, norm=1e-4, steps=2)[
+        "ratio"
+    ] == [0.0, 0.0]
     relabelled = replace(moved, y=0.5 * moved.u)
-    assert experiment.perturbed_along_t(Halfway(), programs, relabelled, norm=1e-4, steps=1)["error"] == pytest.approx([0.0], abs=1e-12)
+    assert experiment.perturbed_along_t(Halfway(), programs, relabelled, norm=1e-4, steps=1)[
+        "error"
+    ] == pytest.approx([0.0], abs=1e-12)
 
 
 def test_the_loss_is_what_its_header_says(programs):
@@ -78,8 +87,13 @@ def test_a_quick_training_writes_a_checkpoint_that_loads(tmp_path, monkeypatch):
         assert outcome.finished and outcome.step == 40 and 0 < outcome.metrics["test_error"] < 1
     model, card = experiment.load("implicit-4", seed=2, profile="quick")
     test = experiment.data("quick", progress=False)[1]
-    assert experiment.along_t(model, test, steps=64)["mean"][-1] == pytest.approx(card["metrics"]["test_error"], rel=1e-5)
-    assert experiment.seeds("implicit-4", profile="quick") == [2] and experiment.seeds("implicit-8", profile="quick") == []
+    assert experiment.along_t(model, test, steps=64)["mean"][-1] == pytest.approx(
+        card["metrics"]["test_error"], rel=1e-5
+    )
+    assert (
+        experiment.seeds("implicit-4", profile="quick") == [2]
+        and experiment.seeds("implicit-8", profile="quick") == []
+    )
     with pytest.raises(checkpoints.CheckpointError, match="implicit-4-seed5.json"):
         experiment.load("implicit-4", seed=5, profile="quick")
 
@@ -117,5 +131,7 @@ def test_the_shipped_equilibria_are_real(width):
 def test_plain_unrolling_has_no_equilibrium():
     """Broken on purpose: the trap of plain unrolling is seen by the same measurement."""
     model, _ = experiment.load("unrolled-8", seed=0)
-    curve = experiment.along_t(model, linear_programs.generate(60, seed=17, progress=False), steps=64)["mean"]
+    curve = experiment.along_t(
+        model, linear_programs.generate(60, seed=17, progress=False), steps=64
+    )["mean"]
     assert curve[-1] > 1.02 * min(curve)

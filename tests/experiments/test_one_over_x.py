@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-
 from equilibria import checkpoints
 from equilibria.experiments import one_over_x as case
 from equilibria.operators.reciprocal import NaiveReciprocal
@@ -22,21 +21,28 @@ def test_steepness_rises_to_the_necessity_bound_and_never_beyond(eta):
         assert one["largest_gap"] < 1e-6
         assert all(b >= a for a, b in zip(one["measured"], one["measured"][1:]))
         assert all(m <= b * (1 + 1e-6) for m, b in zip(one["measured"], one["bound"]))
-        assert one["end_over_limit"] == pytest.approx(1, abs=0.01) and one["limit"] == pytest.approx(one["interval"] ** -2)
+        assert one["end_over_limit"] == pytest.approx(1, abs=0.01) and one[
+            "limit"
+        ] == pytest.approx(one["interval"] ** -2)
 
 
 def test_a_naive_operator_is_as_steep_as_its_target_at_once(monkeypatch):
     """Broken on purpose: handed the singularity, y_1 exceeds what a regular operator could reach in one step."""
     monkeypatch.setattr(case, "RegularReciprocal", NaiveReciprocal)
     (one,) = case.steepness(0.5, [0.1], 12)
-    assert one["measured"][0] == pytest.approx(0.5 / 0.1**2) and one["measured"][0] > 100 * one["bound"][0]
+    assert (
+        one["measured"][0] == pytest.approx(0.5 / 0.1**2)
+        and one["measured"][0] > 100 * one["bound"][0]
+    )
     assert max(case.curves(0.5, [2], 60)["largest_gap"]) > 0.1
 
 
 def test_iterations_are_predicted_and_a_wrong_step_is_noticed(monkeypatch):
     found = case.needed_iterations(0.5, 1e-4, 30)
     assert found["largest_gap"] == 0 and found["needed"][0] > 50 * found["needed"][-1]
-    monkeypatch.setattr(case, "RegularReciprocal", lambda eta: lambda y, x: y - 0.9 * eta * (x * y - 1))
+    monkeypatch.setattr(
+        case, "RegularReciprocal", lambda eta: lambda y, x: y - 0.9 * eta * (x * y - 1)
+    )
     with pytest.raises(RuntimeError, match="did not come within tol"):
         case.needed_iterations(0.5, 1e-4, 30)
 
@@ -51,7 +57,9 @@ def test_every_target_is_sufficed_and_a_wrong_step_is_not():
     right, wrong = case.sufficiency(10, 0), case.sufficiency(10, 0, step=case.constant_step)
     for name in right["order"]:
         one, other = right["targets"][name], wrong["targets"][name]
-        assert one["regular"] and one["operator"][-1] <= 1 and one["late_growth"]["operator"] <= 1.01
+        assert (
+            one["regular"] and one["operator"][-1] <= 1 and one["late_growth"]["operator"] <= 1.01
+        )
         assert one["necessity"]["worst_ratio"] <= 1.001 and one["necessity"]["worst_gap"] < 0.01
         assert other["operator"][-1] > 1 and other["late_growth"]["operator"] > 4
         assert one["late_growth"]["constant_step"] > 4 and one["late_growth"]["target"] > 4
@@ -60,7 +68,10 @@ def test_every_target_is_sufficed_and_a_wrong_step_is_not():
 def test_sign_leaves_the_theory():
     found = case.limit(10, 0)
     for part in ("approach", "smoothed"):
-        assert all(gap <= allowed * (1 + 1e-6) for gap, allowed in zip(found[part]["one_minus_mu"], found[part]["allowed"]))
+        assert all(
+            gap <= allowed * (1 + 1e-6)
+            for gap, allowed in zip(found[part]["one_minus_mu"], found[part]["allowed"])
+        )
     assert found["approach"]["one_minus_mu"][-1] < 1e-5 and found["smoothed"]["mu"][-1] > 0.999
     assert found["at_zero"] == {"mu": 1.0, "regular": False, "report": found["at_zero"]["report"]}
 
@@ -72,10 +83,11 @@ def test_fig_1_starts_flat_and_ends_on_the_target():
         first, second, last = found["iterates"][name]
         assert first.abs().max() <= second.abs().max() < last.abs().max()
         assert torch.allclose(last[away], found["target"][away], rtol=0.02)
-        assert 0 < found["step"][name].min() and found["step"][name].max() <= 0.5
+        assert found["step"][name].min() > 0 and found["step"][name].max() <= 0.5
 
 
 # The toy.
+
 
 def test_no_function_beats_the_least_error():
     """The best piecewise linear answer with the same bound, found by brute force, attains it."""
@@ -91,12 +103,17 @@ def test_no_function_beats_the_least_error():
 def test_the_shipped_networks_keep_their_bounds_and_settle_below_the_explicit_ones(bound):
     for seed in case.SEEDS:
         model, card = case.load(f"implicit-{bound}", seed=seed)
-        assert card["seed"] == seed and all(b <= limit for b, limit in zip(model.bounds(), (case.MODULUS, bound)))
+        assert card["seed"] == seed and all(
+            b <= limit for b, limit in zip(model.bounds(), (case.MODULUS, bound))
+        )
         found = dict(zip(case.TIMES, case._measure(model, case.TIMES)["sup_error"]))
         explicit = case.explicit_results(f"explicit-{bound}", seed=seed)
         assert found[25] < case.least_error(bound, case.NEAR) <= explicit["sup_error"][0]
         assert explicit["steepest"][0] <= bound * (1 + 1e-6)
-        assert found[1] > found[5] > found[25] >= found[400] and abs(found[400] - found[100]) < 0.002 / case.NEAR
+        assert (
+            found[1] > found[5] > found[25] >= found[400]
+            and abs(found[400] - found[100]) < 0.002 / case.NEAR
+        )
 
 
 def test_without_the_contraction_the_toy_does_not_settle():
@@ -116,7 +133,10 @@ def test_a_training_writes_what_is_loaded(tmp_path, monkeypatch):
     assert card["name"] == "implicit-5" and model.bounds()[1] <= 5
     assert case.explicit_results("explicit-5", seed=1)["steepest"][0] <= 5 * (1 + 1e-6)
     case.train("implicit-5", profile="quick", seed=1)  # again: the same weights, bit by bit
-    assert checkpoints.read_card(tmp_path / "checkpoints/one_over_x/implicit-5-seed1")["sha256"] == card["sha256"]
+    assert (
+        checkpoints.read_card(tmp_path / "checkpoints/one_over_x/implicit-5-seed1")["sha256"]
+        == card["sha256"]
+    )
     with pytest.raises(checkpoints.CheckpointError, match="implicit-10"):
         case.load("implicit-10", seed=1)
     stem = tmp_path / "checkpoints/one_over_x/explicit-5-seed1.json"

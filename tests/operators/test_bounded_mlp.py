@@ -2,18 +2,21 @@
 
 import pytest
 import torch
-
 from equilibria import fixed_point, lipschitz
 from equilibria.operators.bounded_mlp import BoundedMLP
 
 
 def network(limits=(0.9, 5.0), seed=0, layers=2):
     torch.manual_seed(seed)
-    return BoundedMLP(limits, width=32, layers=layers, spans=[(0.0, 10.0), (0.1, 1.0)][-len(limits):])
+    return BoundedMLP(
+        limits, width=32, layers=layers, spans=[(0.0, 10.0), (0.1, 1.0)][-len(limits) :]
+    )
 
 
 def samples(count, low, high, seed):
-    return low + (high - low) * torch.rand(count, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    return low + (high - low) * torch.rand(
+        count, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+    )
 
 
 @pytest.mark.parametrize("limits", [(5.0,), (0.9, 5.0), (0.9, 20.0)], ids=str)
@@ -21,7 +24,10 @@ def test_each_input_obeys_its_own_bound(limits):
     model = network(limits).normalise()
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     for step in range(20):  # drive the weights away from their start, towards a steep answer
-        inputs = [samples(64, 0, 10 if len(limits) == 2 and i == 0 else 1, step + 100 * i).float() for i in range(len(limits))]
+        inputs = [
+            samples(64, 0, 10 if len(limits) == 2 and i == 0 else 1, step + 100 * i).float()
+            for i in range(len(limits))
+        ]
         loss = (model(*inputs) - 50 * inputs[-1]).square().mean()
         optimizer.zero_grad()
         loss.backward()
@@ -32,7 +38,9 @@ def test_each_input_obeys_its_own_bound(limits):
     model.double()
     inputs = [samples(500, -20, 20, i) for i in range(len(limits))]
     for i, limit in enumerate(limits):
-        measured = lipschitz.local(lambda a, i=i: model(*inputs[:i], a, *inputs[i + 1:]), inputs[i])
+        measured = lipschitz.local(
+            lambda a, i=i: model(*inputs[:i], a, *inputs[i + 1 :]), inputs[i]
+        )
         assert measured.max() <= limit
     assert measured.max() > 0.3 * limits[-1]  # trained for steepness, it uses its bound
 

@@ -1,9 +1,8 @@
 """Fourier neural operators: the spectral convolution against FFTs, the published count, and grids that do not matter."""
 
+import equilibria as eq
 import pytest
 import torch
-
-import equilibria as eq
 from equilibria.operators.fourier import ExplicitFNO, ImplicitFNO, SpectralConvolution
 from equilibria.problems import navier_stokes as ns
 
@@ -11,7 +10,9 @@ f64 = torch.float64
 
 
 def smooth(count, channels, n, seed=0, std=1.0):
-    w = ns.random_vorticity(count * channels, n, std=std, generator=torch.Generator().manual_seed(seed))
+    w = ns.random_vorticity(
+        count * channels, n, std=std, generator=torch.Generator().manual_seed(seed)
+    )
     return w.view(count, channels, n, n)
 
 
@@ -24,7 +25,9 @@ def test_the_spectral_convolution_is_what_ffts_give(n):
     torch.manual_seed(0)
     layer, m = SpectralConvolution(3, 4).double(), 4
     z = torch.randn(2, 3, n, n, dtype=f64)
-    weight = torch.complex(layer.weight[..., :3], layer.weight[..., 3:]).view(m, 2 * m, 3, 3)  # [k2, k1, in, out]
+    weight = torch.complex(layer.weight[..., :3], layer.weight[..., 3:]).view(
+        m, 2 * m, 3, 3
+    )  # [k2, k1, in, out]
     a = torch.fft.rfft2(z)
     b = torch.zeros_like(a)
     k1 = [*range(m), *range(-m, 0)]
@@ -47,12 +50,16 @@ def test_gradients_pass_after_inference():
         model(model.start(model.encode(x)), model.encode(x))
     q = model.encode(x)
     model(model.start(q), q).square().sum().backward()
-    assert all(p.grad is not None for name, p in model.named_parameters() if name.startswith("blocks"))
+    assert all(
+        p.grad is not None for name, p in model.named_parameters() if name.startswith("blocks")
+    )
 
 
 def test_the_published_count():
     implicit, explicit = ImplicitFNO(width=32, modes=12), ExplicitFNO(width=32, modes=12)
-    assert count(implicit) == 2_376_322 and count(explicit) == count(implicit) - 1  # 2.376 million, and the damping
+    assert (
+        count(implicit) == 2_376_322 and count(explicit) == count(implicit) - 1
+    )  # 2.376 million, and the damping
     assert implicit.state_dict().keys() - explicit.state_dict().keys() == {"_damping"}
 
 
@@ -72,12 +79,17 @@ def test_depth_and_width():
         assert y.shape == (2, 16, 16) and y.mean((1, 2)).abs().max() < 1e-6
     one, three = ExplicitFNO(width=4, modes=3), ExplicitFNO(width=4, modes=3, depth=3)
     block = count(one.blocks[0]) + count(one.injections[0])
-    assert count(three) - count(one) == 2 * block and not torch.equal(three.blocks[0][0].skip.weight, three.blocks[1][0].skip.weight)
+    assert count(three) - count(one) == 2 * block and not torch.equal(
+        three.blocks[0][0].skip.weight, three.blocks[1][0].skip.weight
+    )
 
 
 def test_the_damping_and_the_zero_mean():
     torch.manual_seed(0)
-    model, x = ImplicitFNO(width=4, modes=3, damping=0.25, output_scale=3.0), torch.randn(2, 2, 16, 16)
+    model, x = (
+        ImplicitFNO(width=4, modes=3, damping=0.25, output_scale=3.0),
+        torch.randn(2, 2, 16, 16),
+    )
     q = model.encode(x)
     z = torch.randn(2, 4, 256)
     torch.testing.assert_close(model(z, q), 0.75 * z + 0.25 * model.block(0, z, q))
@@ -100,17 +112,28 @@ def test_iterates_stay_bounded():
 def test_gradients_through_the_equilibrium():
     torch.manual_seed(0)
     model, x = ImplicitFNO(width=3, modes=2).double(), torch.randn(1, 2, 8, 8, dtype=f64)
-    model.injections[0].weight.data *= 30  # large states, which the norm shrinks: a contraction, so that both ways have a limit
+    model.injections[
+        0
+    ].weight.data *= (
+        30  # large states, which the norm shrinks: a contraction, so that both ways have a limit
+    )
 
     def gradient(adjoint, method):
         model.zero_grad()
         q = model.encode(x)
-        z = eq.equilibrium(model, model.start(q), q, method=method, max_steps=150, tol=None, adjoint=adjoint).y
+        z = eq.equilibrium(
+            model, model.start(q), q, method=method, max_steps=150, tol=None, adjoint=adjoint
+        ).y
         model.decode(z).square().mean().backward()
         return torch.cat([p.grad.flatten() for p in model.parameters()])
 
     implicit = gradient(eq.Implicit(max_steps=80, tol=None), eq.Picard())
-    torch.testing.assert_close(implicit, gradient(eq.Unrolled(), eq.Picard()), rtol=1e-6, atol=1e-8 * implicit.abs().max().item())
+    torch.testing.assert_close(
+        implicit,
+        gradient(eq.Unrolled(), eq.Picard()),
+        rtol=1e-6,
+        atol=1e-8 * implicit.abs().max().item(),
+    )
 
 
 def test_shifts_carry_over():
@@ -125,17 +148,28 @@ def test_the_grid_does_not_matter():
     model, x = ExplicitFNO(width=8, modes=8).double(), smooth(1, 2, 128)
     with torch.no_grad():
         best = model(x)
-        off = [((ns.resample(best, n) - model(ns.resample(x, n))).norm() / model(ns.resample(x, n)).norm()).item() for n in (32, 64)]
+        off = [
+            (
+                (ns.resample(best, n) - model(ns.resample(x, n))).norm()
+                / model(ns.resample(x, n)).norm()
+            ).item()
+            for n in (32, 64)
+        ]
     assert off[1] < 5e-3 and off[1] < 0.1 * off[0]
 
 
 def test_bad_arguments():
-    for settings, message in ((dict(width=0, modes=3), "width must be an int of at least 1, got 0"), (dict(width=4, modes=-1), "modes must be .* got -1")):
+    for settings, message in (
+        (dict(width=0, modes=3), "width must be an int of at least 1, got 0"),
+        (dict(width=4, modes=-1), "modes must be .* got -1"),
+    ):
         with pytest.raises(ValueError, match=message):
             SpectralConvolution(**settings)
     with pytest.raises(ValueError, match=r"z must have shape \(B, 4, n \* n\), got \(1, 4, 80\)"):
         SpectralConvolution(4, 3)(torch.zeros(1, 4, 80))
-    with pytest.raises(TypeError, match="x must have the weights' dtype torch.float32, got torch.float64"):
+    with pytest.raises(
+        TypeError, match="x must have the weights' dtype torch.float32, got torch.float64"
+    ):
         ExplicitFNO(width=4, modes=3)(torch.zeros(1, 2, 16, 16, dtype=f64))
     with pytest.raises(ValueError, match="damping must lie in"):
         ImplicitFNO(width=4, modes=3, damping=1.1)

@@ -4,11 +4,18 @@ import math
 
 import pytest
 import torch
-
 from equilibria import fixed_point, lipschitz
-from equilibria.operators.reciprocal import NaiveReciprocal, RegularReciprocal, closed_form, predicted_iterations, slope
+from equilibria.operators.reciprocal import (
+    NaiveReciprocal,
+    RegularReciprocal,
+    closed_form,
+    predicted_iterations,
+    slope,
+)
 
-X = torch.cat([torch.logspace(-6, 0, 25, dtype=torch.float64), torch.tensor([-1e-3, -0.5])])[:, None]
+X = torch.cat([torch.logspace(-6, 0, 25, dtype=torch.float64), torch.tensor([-1e-3, -0.5])])[
+    :, None
+]
 
 
 def iterate(G, x, t):
@@ -39,9 +46,13 @@ def test_slope_is_the_derivative_of_the_iterate(eta, t):
 
 def test_slope_keeps_its_digits_where_the_two_terms_cancel():
     x, t, eta = torch.tensor([1e-12, 1e-9, 1e-7], dtype=torch.float64), 1000, 0.5
-    assert torch.allclose(slope(x, t, eta), torch.full_like(x, -(eta**2) * t * (t - 1) / 2), rtol=1e-3, atol=0)
+    assert torch.allclose(
+        slope(x, t, eta), torch.full_like(x, -(eta**2) * t * (t - 1) / 2), rtol=1e-3, atol=0
+    )
     seam = 1e-2 / (t * eta)  # series on one side, difference on the other
-    below, above = slope(torch.tensor([seam * (1 - 1e-9), seam * (1 + 1e-9)], dtype=torch.float64), t, eta).tolist()
+    below, above = slope(
+        torch.tensor([seam * (1 - 1e-9), seam * (1 + 1e-9)], dtype=torch.float64), t, eta
+    ).tolist()
     assert below == pytest.approx(above, rel=1e-8)
 
 
@@ -57,11 +68,15 @@ def test_the_limit_is_one_over_x_at_the_rate_of_the_modulus():
     assert torch.allclose(error[1:] / error[:-1], RegularReciprocal(eta).modulus(x), rtol=1e-9)
 
 
-@pytest.mark.parametrize("G", [NaiveReciprocal(0.3), RegularReciprocal(0.3)], ids=["naive", "regular"])
+@pytest.mark.parametrize(
+    "G", [NaiveReciprocal(0.3), RegularReciprocal(0.3)], ids=["naive", "regular"]
+)
 def test_modulus_and_steepness_are_those_measured(G):
     x, y = X[:25], torch.full_like(X[:25], 2.5)
     assert torch.allclose(lipschitz.local(lambda y: G(y, x), y), G.modulus(x)[:, 0], rtol=1e-9)
-    assert torch.allclose(lipschitz.local(lambda x: G(y, x), x), G.lipschitz_x(y, x)[:, 0], rtol=1e-9)
+    assert torch.allclose(
+        lipschitz.local(lambda x: G(y, x), x), G.lipschitz_x(y, x)[:, 0], rtol=1e-9
+    )
     solution = fixed_point.solve(G, torch.zeros_like(x[-5:]), x[-5:], tol=1e-12)
     assert torch.allclose(solution.y, 1 / x[-5:], rtol=1e-9)
 
@@ -69,7 +84,9 @@ def test_modulus_and_steepness_are_those_measured(G):
 def test_only_the_naive_operator_is_singular():
     near, far = torch.tensor([1e-6], dtype=torch.float64), torch.tensor([1.0], dtype=torch.float64)
     y = torch.ones_like(near)
-    assert NaiveReciprocal(0.5).lipschitz_x(y, near) / NaiveReciprocal(0.5).lipschitz_x(y, far) == pytest.approx(1e12)
+    assert NaiveReciprocal(0.5).lipschitz_x(y, near) / NaiveReciprocal(0.5).lipschitz_x(
+        y, far
+    ) == pytest.approx(1e12)
     assert RegularReciprocal(0.5).lipschitz_x(y, near) == RegularReciprocal(0.5).lipschitz_x(y, far)
 
 
@@ -78,22 +95,36 @@ def test_predicted_iterations_are_the_first_within_tolerance(tol):
     x, eta = torch.logspace(-2, 0, 40, dtype=torch.float64), 0.5
     t = predicted_iterations(x, tol, eta)
     for sign, within in ((0, True), (-1, False)):
-        error = torch.stack([(closed_form(a, int(n) + sign, eta) * a - 1).abs() for a, n in zip(x, t)])
+        error = torch.stack(
+            [(closed_form(a, int(n) + sign, eta) * a - 1).abs() for a, n in zip(x, t)]
+        )
         assert bool(((error <= tol * (1 + 1e-9)) == within).all())
-    assert predicted_iterations(torch.tensor([1.0], dtype=torch.float64), 0.25, 0.5).item() == 2  # an exact power is not rounded up
+    assert (
+        predicted_iterations(torch.tensor([1.0], dtype=torch.float64), 0.25, 0.5).item() == 2
+    )  # an exact power is not rounded up
 
 
 @pytest.mark.parametrize("eta", [0, 1, 2, -0.1, math.nan, True, "0.5"])
 def test_a_step_outside_of_its_range_is_refused_by_all(eta):
     x = torch.ones(1)
-    for call in (NaiveReciprocal, RegularReciprocal, lambda e: closed_form(x, 1, e), lambda e: slope(x, 1, e), lambda e: predicted_iterations(x, 0.1, e)):
+    for call in (
+        NaiveReciprocal,
+        RegularReciprocal,
+        lambda e: closed_form(x, 1, e),
+        lambda e: slope(x, 1, e),
+        lambda e: predicted_iterations(x, 0.1, e),
+    ):
         with pytest.raises(ValueError, match="eta must be a number in"):
             call(eta)
 
 
 def test_other_bad_input_is_named():
     x = torch.ones(1)
-    for call, message in ((lambda: closed_form(x, -1, 0.5), "t must be"), (lambda: slope(x, 1.5, 0.5), "t must be"),
-                          (lambda: predicted_iterations(x, 1.0, 0.5), "tol must be"), (lambda: predicted_iterations(-x, 0.1, 0.5), "x must lie")):
+    for call, message in (
+        (lambda: closed_form(x, -1, 0.5), "t must be"),
+        (lambda: slope(x, 1.5, 0.5), "t must be"),
+        (lambda: predicted_iterations(x, 1.0, 0.5), "tol must be"),
+        (lambda: predicted_iterations(-x, 0.1, 0.5), "x must lie"),
+    ):
         with pytest.raises(ValueError, match=message):
             call()

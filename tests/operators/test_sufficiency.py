@@ -2,9 +2,13 @@
 
 import pytest
 import torch
-
 from equilibria import fixed_point, lipschitz, regularity
-from equilibria.operators.sufficiency import Relaxed, SteepnessStep, regular_operator, sampled_lipschitz
+from equilibria.operators.sufficiency import (
+    Relaxed,
+    SteepnessStep,
+    regular_operator,
+    sampled_lipschitz,
+)
 from equilibria.problems.steep_targets import SIGN, TARGETS, paper_step, smooth_sign
 
 DISTANCES = 2.0 ** -torch.arange(1.0, 19.0, 0.5, dtype=torch.float64)
@@ -27,16 +31,30 @@ def test_the_targets_own_slopes_and_bounds(target):
     x = target.near(DISTANCES)
     slope = target.slope(x)
     assert torch.allclose(lipschitz.local(target.F, x), slope, rtol=1e-9)
-    assert bool((target.local_lipschitz(x, torch.zeros(len(x), dtype=x.dtype)) >= slope * (1 - 1e-12)).all())
+    assert bool(
+        (target.local_lipschitz(x, torch.zeros(len(x), dtype=x.dtype)) >= slope * (1 - 1e-12)).all()
+    )
     assert slope.max() > 100 * slope.min()
     # L is a Lipschitz constant of the whole ball: chords between points of it are no steeper
     rho = 0.4 * DISTANCES.repeat(len(x) // len(DISTANCES)) / 2
     bound = target.local_lipschitz(x, rho)
     generator = torch.Generator().manual_seed(0)
     for _ in range(20):
-        a, b = (x + rho[:, None] * torch.nn.functional.normalize(torch.randn(x.shape, generator=generator, dtype=x.dtype), dim=1)
-                * torch.rand(len(x), 1, generator=generator, dtype=x.dtype) for _ in range(2))
-        assert bool(((target.F(a) - target.F(b)).norm(dim=1) <= bound * (a - b).norm(dim=1) * (1 + 1e-9) + 1e-12).all())
+        a, b = (
+            x
+            + rho[:, None]
+            * torch.nn.functional.normalize(
+                torch.randn(x.shape, generator=generator, dtype=x.dtype), dim=1
+            )
+            * torch.rand(len(x), 1, generator=generator, dtype=x.dtype)
+            for _ in range(2)
+        )
+        assert bool(
+            (
+                (target.F(a) - target.F(b)).norm(dim=1)
+                <= bound * (a - b).norm(dim=1) * (1 + 1e-9) + 1e-12
+            ).all()
+        )
 
 
 @each_target
@@ -59,7 +77,9 @@ def test_two_points_anywhere_obey_the_same_bound(target):
         for _ in range(10):
             other = torch.randperm(len(x), generator=generator)
             apart = (x - x[other]).norm(dim=1)
-            assert bool(((value - value[other]).norm(dim=1) <= (1 + size) * apart * (1 + 1e-9)).all())
+            assert bool(
+                ((value - value[other]).norm(dim=1) <= (1 + size) * apart * (1 + 1e-9)).all()
+            )
 
 
 @each_target
@@ -95,6 +115,7 @@ def test_the_step_has_its_exact_derivative():
 
 # Broken on purpose: the bound above must not survive a wrong step.
 
+
 def unbounded(G, target):
     value = steepness(G, target, target.near(DISTANCES))
     return value.max() > 10 and value.max() > 10 * value.min()
@@ -102,7 +123,9 @@ def unbounded(G, target):
 
 @each_target
 def test_a_constant_step_is_not_regular(target):
-    assert unbounded(Relaxed(target.F, lambda x: torch.full(x.shape[:1], 0.5, dtype=x.dtype)), target)
+    assert unbounded(
+        Relaxed(target.F, lambda x: torch.full(x.shape[:1], 0.5, dtype=x.dtype)), target
+    )
 
 
 @each_target
@@ -126,6 +149,7 @@ def test_the_papers_own_step_is_regular_too():
 
 # The limit of the theory.
 
+
 def test_sign_drives_the_modulus_to_one_and_is_refused_at_zero():
     x = torch.tensor([[-1e-3], [0.0], [1e-3], [0.1]], dtype=torch.float64)
     G = regular_operator(SIGN.F, SIGN.local_lipschitz)
@@ -139,7 +163,9 @@ def test_sign_drives_the_modulus_to_one_and_is_refused_at_zero():
 @pytest.mark.parametrize("width", [0.1, 1e-4])
 def test_the_modulus_of_a_smooth_sign_is_bounded_by_its_width(width):
     target = smooth_sign(width)
-    x = torch.cat([torch.zeros(1, dtype=torch.float64), width * torch.logspace(-1, 1, 9, dtype=torch.float64)])[:, None]
+    x = torch.cat(
+        [torch.zeros(1, dtype=torch.float64), width * torch.logspace(-1, 1, 9, dtype=torch.float64)]
+    )[:, None]
     G = regular_operator(target.F, target.local_lipschitz)
     assert 1 - G.modulus(x).max() <= width
     assert steepness(G, target, x).max() <= 1

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import scipy.ndimage
 import torch
-from PIL import Image
-
 from equilibria.problems import images
 from equilibria.problems.images import Blur, ImageError
+from PIL import Image
 
 f64 = torch.float64
 
@@ -21,7 +20,12 @@ def noise(*shape, seed=0):
 
 def picture(path, mode="RGB", size=(64, 48)):
     channels = len(Image.new(mode, (1, 1)).getbands())
-    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], channels)).astype(np.uint8).squeeze()
+    pixels = (
+        np.random.default_rng(0)
+        .integers(0, 256, (size[1], size[0], channels))
+        .astype(np.uint8)
+        .squeeze()
+    )
     Image.fromarray(pixels, mode if mode != "LA" else None).save(path)
     return pixels
 
@@ -61,18 +65,32 @@ def test_the_norm_of_a_is_one_and_mass_is_kept():
 
 def test_motion_kernel_is_the_recorded_one():
     kernel = images.motion_kernel()
-    assert kernel.shape == (17, 17) and kernel.min() >= 0 and kernel.sum().item() == pytest.approx(1)
-    assert kernel[0, :].sum() + kernel[-1, :].sum() + kernel[:, 0].sum() + kernel[:, -1].sum() == 0  # fits its window
+    assert (
+        kernel.shape == (17, 17) and kernel.min() >= 0 and kernel.sum().item() == pytest.approx(1)
+    )
+    assert (
+        kernel[0, :].sum() + kernel[-1, :].sum() + kernel[:, 0].sum() + kernel[:, -1].sum() == 0
+    )  # fits its window
     assert not torch.equal(kernel, images.motion_kernel(seed=1))
     # the shipped weights were trained with this very kernel: four of its largest entries
-    assert kernel[[8, 5, 8, 5], [10, 5, 9, 4]].tolist() == pytest.approx([0.1353033, 0.1079174, 0.0757128, 0.0798525], abs=1e-6)
+    assert kernel[[8, 5, 8, 5], [10, 5, 9, 4]].tolist() == pytest.approx(
+        [0.1353033, 0.1079174, 0.0757128, 0.0798525], abs=1e-6
+    )
     place = torch.arange(17, dtype=f64)
     centre = ((kernel.sum(1) * place).sum().item(), (kernel.sum(0) * place).sum().item())
     assert centre == pytest.approx((8, 8), abs=1e-6)
 
 
-@pytest.mark.parametrize("kernel, says", [(torch.ones(4, 5), "odd"), (torch.ones(3), "odd"), (-torch.ones(3, 3), "negative"), (torch.zeros(3, 3), "zero"),
-                                          (torch.full((3, 3), math.nan), "finite")])
+@pytest.mark.parametrize(
+    "kernel, says",
+    [
+        (torch.ones(4, 5), "odd"),
+        (torch.ones(3), "odd"),
+        (-torch.ones(3, 3), "negative"),
+        (torch.zeros(3, 3), "zero"),
+        (torch.full((3, 3), math.nan), "finite"),
+    ],
+)
 def test_bad_kernels(kernel, says):
     with pytest.raises(ValueError, match=f"kernel.*{says}"):
         Blur(kernel)
@@ -85,7 +103,9 @@ def test_an_image_smaller_than_the_kernel():
 
 def test_measurement():
     y, blur = torch.rand(2, 3, 40, 40), Blur(images.motion_kernel())
-    draw = lambda seed, **settings: images.measure(y, blur, generator=torch.Generator().manual_seed(seed), **settings)
+    draw = lambda seed, **settings: images.measure(
+        y, blur, generator=torch.Generator().manual_seed(seed), **settings
+    )
     assert torch.equal(draw(0), draw(0)) and not torch.equal(draw(0), draw(1))
     assert torch.equal(draw(0, noise=0.0), blur(y))
     assert (draw(0) - blur(y)).std().item() == pytest.approx(0.03, rel=0.03)
@@ -101,14 +121,21 @@ def test_embedded_photographs_are_colour_and_need_no_data_set(tmp_path, monkeypa
     found = images.embedded()
     assert len(found) == 5
     for photograph in found.values():
-        assert photograph.shape[0] == 3 and min(photograph.shape[1:]) >= 128 and 0 <= photograph.min() and photograph.max() <= 1
+        assert (
+            photograph.shape[0] == 3
+            and min(photograph.shape[1:]) >= 128
+            and photograph.min() >= 0
+            and photograph.max() <= 1
+        )
         assert (photograph[0] - photograph[2]).abs().mean() > 0.01  # not grey
 
 
 def test_crops_are_seeded_parts_of_their_photographs():
     photographs = [torch.rand(3, 40, 50), torch.rand(3, 50, 40)]
     cut = images.crops(photographs, size=32, seed=1, each=2)
-    assert cut.shape == (4, 3, 32, 32) and torch.equal(cut, images.crops(photographs, size=32, seed=1, each=2))
+    assert cut.shape == (4, 3, 32, 32) and torch.equal(
+        cut, images.crops(photographs, size=32, seed=1, each=2)
+    )
     assert not torch.equal(cut, images.crops(photographs, size=32, seed=2, each=2))
     windows = photographs[1].unfold(1, 32, 1).unfold(2, 32, 1)  # (3, top, left, 32, 32)
     assert (windows == cut[3][:, None, None]).all(-1).all(-1).all(0).any()
@@ -118,8 +145,15 @@ def test_crops_are_seeded_parts_of_their_photographs():
 
 def test_training_crops_come_from_the_generator():
     photographs = [torch.rand(3, 40, 50)]
-    first, again = (images.draw(photographs, 6, size=32, generator=torch.Generator().manual_seed(5)) for _ in range(2))
-    assert torch.equal(first, again) and first.shape == (6, 3, 32, 32) and not torch.equal(first[0], first[1])
+    first, again = (
+        images.draw(photographs, 6, size=32, generator=torch.Generator().manual_seed(5))
+        for _ in range(2)
+    )
+    assert (
+        torch.equal(first, again)
+        and first.shape == (6, 3, 32, 32)
+        and not torch.equal(first[0], first[1])
+    )
 
 
 def test_a_missing_data_set_says_how_to_get_it(tmp_path, monkeypatch):
@@ -171,10 +205,17 @@ def test_reading_every_usual_kind_of_image(tmp_path, mode):
     if mode == "RGB":
         assert np.array_equal((image * 255).round().permute(1, 2, 0).numpy(), pixels)
     if mode == "L":
-        assert torch.equal(image[0], image[1]) and np.array_equal((image[0] * 255).round().numpy(), pixels)
+        assert torch.equal(image[0], image[1]) and np.array_equal(
+            (image[0] * 255).round().numpy(), pixels
+        )
     if mode == "RGBA":  # over white
         alpha = pixels[..., 3:] / 255
-        assert np.abs(image.permute(1, 2, 0).numpy() - (pixels[..., :3] / 255 * alpha + 1 - alpha)).max() < 0.01
+        assert (
+            np.abs(
+                image.permute(1, 2, 0).numpy() - (pixels[..., :3] / 255 * alpha + 1 - alpha)
+            ).max()
+            < 0.01
+        )
 
 
 def test_sixteen_bits_a_channel(tmp_path):
@@ -192,10 +233,19 @@ def test_a_float_image_with_nan(tmp_path):
 def test_a_huge_image_is_scaled_down_and_says_so(tmp_path, capsys):
     picture(tmp_path / "a.png", size=(300, 200))
     assert images.read(tmp_path / "a.png", largest=150).shape == (3, 100, 150)
-    assert capsys.readouterr().out == f"{tmp_path / 'a.png'}: 300 x 200 pixels scaled down to 150 x 100\n"
+    assert (
+        capsys.readouterr().out
+        == f"{tmp_path / 'a.png'}: 300 x 200 pixels scaled down to 150 x 100\n"
+    )
 
 
-@pytest.mark.parametrize("size, says", [((31, 64), "31 x 64 pixels, and each side must have at least 32"), ((2000, 40), "too long and narrow")])
+@pytest.mark.parametrize(
+    "size, says",
+    [
+        ((31, 64), "31 x 64 pixels, and each side must have at least 32"),
+        ((2000, 40), "too long and narrow"),
+    ],
+)
 def test_tiny_images(tmp_path, size, says):
     picture(tmp_path / "a.png", size=size)
     with pytest.raises(ImageError, match=says):
@@ -204,7 +254,9 @@ def test_tiny_images(tmp_path, size, says):
 
 def test_an_upload(tmp_path):
     picture(tmp_path / "a.png")
-    assert torch.equal(images.read(io.BytesIO((tmp_path / "a.png").read_bytes())), images.read(tmp_path / "a.png"))
+    assert torch.equal(
+        images.read(io.BytesIO((tmp_path / "a.png").read_bytes())), images.read(tmp_path / "a.png")
+    )
     with pytest.raises(ImageError, match="'the upload' cannot be read as an image"):
         images.read(io.BytesIO(b"not an image"))
 
@@ -226,11 +278,16 @@ def test_ssim_against_its_formula():
     given = truth + 0.05 * np.random.default_rng(1).standard_normal(truth.shape)
     mean = lambda a: scipy.ndimage.gaussian_filter(a, (0, 1.5, 1.5), truncate=3.5)
     u, v = mean(truth), mean(given)
-    variances, covariance = mean(truth**2) - u**2 + mean(given**2) - v**2, mean(truth * given) - u * v
+    variances, covariance = (
+        mean(truth**2) - u**2 + mean(given**2) - v**2,
+        mean(truth * given) - u * v,
+    )
     C1, C2 = 0.01**2, 0.03**2  # Wang et al. 2004, at a range of 1
     similarity = (2 * u * v + C1) * (2 * covariance + C2) / ((u**2 + v**2 + C1) * (variances + C2))
     expected = similarity[:, 5:-5, 5:-5].mean()  # where the window fits
-    assert images.ssim(torch.tensor(given[None]), torch.tensor(truth[None])).item() == pytest.approx(expected, abs=1e-6)
+    assert images.ssim(
+        torch.tensor(given[None]), torch.tensor(truth[None])
+    ).item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_folder_of_photographs(tmp_path):
@@ -248,7 +305,9 @@ def test_a_folder_of_photographs(tmp_path):
 
 def test_a_picture_survives_as_text():
     image = torch.randint(256, (3, 20, 30), generator=torch.Generator().manual_seed(0)) / 255
-    assert np.array_equal(images.from_png(images.to_png(image)), (255 * image).round().byte().permute(1, 2, 0).numpy())
+    assert np.array_equal(
+        images.from_png(images.to_png(image)), (255 * image).round().byte().permute(1, 2, 0).numpy()
+    )
     assert images.from_png(images.to_png(image + 2)).min() == 255  # clipped
 
 
@@ -258,7 +317,6 @@ def test_psnr_and_ssim():
     torch.testing.assert_close(images.psnr(truth + 0.1, truth), torch.full((2,), 20.0, dtype=f64))
     worse = truth + 0.1 * noise(2, 3, 32, 32)
     assert (images.ssim(truth, truth) == 1).all() and (images.ssim(worse, truth) < 0.9).all()
-
 
 
 @pytest.mark.data

@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import linprog
-
 from equilibria.problems import linear_programs as lp
+from scipy.optimize import linprog
 
 
 @pytest.fixture(scope="module")
@@ -16,10 +15,16 @@ def programs():
 
 
 def test_the_draw_is_the_papers(programs):
-    assert programs.values.shape == (24, 100) and programs.c.shape == (24, 50) and programs.b.shape == (24, 10)
+    assert (
+        programs.values.shape == (24, 100)
+        and programs.c.shape == (24, 50)
+        and programs.b.shape == (24, 10)
+    )
     assert programs.c.abs().max() <= 0.01 and programs.b.abs().max() <= 1
     assert (programs.l <= programs.u).all() and 8 < programs.u.std() < 12
-    assert 0.15 < programs.equality.double().mean() < 0.4  # 0.3 before infeasible programs are dropped
+    assert (
+        0.15 < programs.equality.double().mean() < 0.4
+    )  # 0.3 before infeasible programs are dropped
     place = programs.rows * 50 + programs.columns
     assert (place.diff(dim=1) > 0).all()  # distinct places, sorted by row and column
     assert (programs.dense() != 0).sum() == 24 * 100
@@ -31,8 +36,14 @@ def test_labels_are_feasible_and_optimal(programs):
     rng = np.random.default_rng(0)
     for i in range(6):  # no feasible point found by another objective does better
         A, eq = programs.dense()[i].numpy(), programs.equality[i].numpy()
-        other = linprog(rng.normal(size=50), A[~eq], programs.b[i].numpy()[~eq], A[eq] if eq.any() else None,
-                        programs.b[i].numpy()[eq] if eq.any() else None, np.stack([programs.l[i], programs.u[i]]).T)
+        other = linprog(
+            rng.normal(size=50),
+            A[~eq],
+            programs.b[i].numpy()[~eq],
+            A[eq] if eq.any() else None,
+            programs.b[i].numpy()[eq] if eq.any() else None,
+            np.stack([programs.l[i], programs.u[i]]).T,
+        )
         assert programs.c[i].numpy() @ other.x >= float(programs.objective[i]) - 1e-9
 
 
@@ -69,30 +80,47 @@ def test_perturb_moves_one_input_by_the_norm(programs, kind):
     assert torch.equal(moved.y, programs.y)
     again = lp.solve(moved, progress=False)
     assert again.violation(again.y).max() < 1e-8
-    if kind == "u":  # some upper bound is active, so the true answer moves, and by no more than a finite factor
+    if (
+        kind == "u"
+    ):  # some upper bound is active, so the true answer moves, and by no more than a finite factor
         change = (again.y - programs.y).norm(dim=1)
         assert 0 < change.max() < 1
 
 
 def test_the_users_own_program():
-    one = lp.from_arrays([[1.0, 2.0], [3.0, 1.0]], [4.0, 3.0], [-1.0, -1.0], [0, 0], [np.inf, np.inf], ["<=", "<="])
-    assert torch.allclose(one.y, torch.tensor([[0.4, 1.8]], dtype=torch.float64)) and one.objective.item() == pytest.approx(-2.2)
+    one = lp.from_arrays(
+        [[1.0, 2.0], [3.0, 1.0]], [4.0, 3.0], [-1.0, -1.0], [0, 0], [np.inf, np.inf], ["<=", "<="]
+    )
+    assert torch.allclose(
+        one.y, torch.tensor([[0.4, 1.8]], dtype=torch.float64)
+    ) and one.objective.item() == pytest.approx(-2.2)
 
 
-good = {"A": [[1.0, 1.0]], "b": [1.0], "c": [1.0, 1.0], "l": [0.0, 0.0], "u": [1.0, 1.0], "senses": ["<="]}
+good = {
+    "A": [[1.0, 1.0]],
+    "b": [1.0],
+    "c": [1.0, 1.0],
+    "l": [0.0, 0.0],
+    "u": [1.0, 1.0],
+    "senses": ["<="],
+}
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"b": [-1.0]}, "infeasible"),
-    ({"c": [-1.0, -1.0], "A": [[1.0, -1.0]], "u": [np.inf, np.inf]}, "unbounded"),
-    ({"A": [[1.0, np.nan]]}, r"A has nan at \(0, 1\)"),
-    ({"b": [np.inf]}, "b has inf at index 0"),
-    ({"u": [1.0, np.nan]}, "u has nan at index 1"),
-    ({"l": [2.0, 0.0]}, "l exceeds u at index 0: 2.0 > 1.0"),
-    ({"c": [1.0]}, r"c must have shape \(2,\)"),
-    ({"A": [1.0, 1.0]}, r"A must be a matrix .* \(2,\)"),
-    ({"senses": ["<"]}, r"senses must be 1 of .* \['<'\]"),
-], ids=lambda v: v if isinstance(v, str) else None)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"b": [-1.0]}, "infeasible"),
+        ({"c": [-1.0, -1.0], "A": [[1.0, -1.0]], "u": [np.inf, np.inf]}, "unbounded"),
+        ({"A": [[1.0, np.nan]]}, r"A has nan at \(0, 1\)"),
+        ({"b": [np.inf]}, "b has inf at index 0"),
+        ({"u": [1.0, np.nan]}, "u has nan at index 1"),
+        ({"l": [2.0, 0.0]}, "l exceeds u at index 0: 2.0 > 1.0"),
+        ({"c": [1.0]}, r"c must have shape \(2,\)"),
+        ({"A": [1.0, 1.0]}, r"A must be a matrix .* \(2,\)"),
+        ({"senses": ["<"]}, r"senses must be 1 of .* \['<'\]"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else None,
+)
 def test_bad_programs_get_an_error_and_no_label(changes, message):
     with pytest.raises(lp.LinearProgramError, match=message):
         lp.from_arrays(**good | changes)
@@ -106,13 +134,17 @@ def test_solve_names_the_program_that_has_no_optimum(programs):
         lp.solve(broken, progress=False)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ({"count": 0}, "count must be a positive integer, got 0"),
-    ({"variables": -1}, "variables must be a positive integer, got -1"),
-    ({"nonzeros": 501}, "nonzeros must be at most .* 500, got 501"),
-    ({"equality_probability": 1.5}, r"equality_probability must lie in \[0, 1\], got 1.5"),
-    ({"seed": -1}, "seed must be a non-negative integer, got -1"),
-], ids=lambda v: v if isinstance(v, str) else None)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"count": 0}, "count must be a positive integer, got 0"),
+        ({"variables": -1}, "variables must be a positive integer, got -1"),
+        ({"nonzeros": 501}, "nonzeros must be at most .* 500, got 501"),
+        ({"equality_probability": 1.5}, r"equality_probability must lie in \[0, 1\], got 1.5"),
+        ({"seed": -1}, "seed must be a non-negative integer, got -1"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else None,
+)
 def test_impossible_sizes_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         lp.generate(**{"count": 1, "seed": 0} | arguments)
@@ -120,7 +152,15 @@ def test_impossible_sizes_are_refused(arguments, message):
 
 def test_sizes_that_admit_no_program_end_with_an_error():
     with pytest.raises(lp.LinearProgramError, match="no feasible program"):
-        lp.generate(1, variables=2, constraints=12, nonzeros=24, equality_probability=1.0, seed=0, progress=False)
+        lp.generate(
+            1,
+            variables=2,
+            constraints=12,
+            nonzeros=24,
+            equality_probability=1.0,
+            seed=0,
+            progress=False,
+        )
 
 
 MPS = """NAME TEST
@@ -158,7 +198,10 @@ def test_files_keep_everything_and_damage_is_refused(tmp_path, programs):
     path = tmp_path / "programs.safetensors"
     lp.write(programs, path, recipe={"seed": 3})
     again = lp.read(path, recipe={"seed": 3})
-    assert all(torch.equal(getattr(again, k), getattr(programs, k)) for k in ("rows", "values", "equality", "y", "objective"))
+    assert all(
+        torch.equal(getattr(again, k), getattr(programs, k))
+        for k in ("rows", "values", "equality", "y", "objective")
+    )
     with pytest.raises(lp.LinearProgramError, match="another recipe"):
         lp.read(path, recipe={"seed": 4})
     content = bytearray(path.read_bytes())
@@ -173,7 +216,7 @@ def test_files_keep_everything_and_damage_is_refused(tmp_path, programs):
 
 def test_a_damaged_cache_is_named_and_made_again(tmp_path):
     made = lp.generate_cached(4, folder=tmp_path, seed=3, progress=False)
-    file, = tmp_path.glob("*.safetensors")
+    (file,) = tmp_path.glob("*.safetensors")
     content = bytearray(file.read_bytes())
     content[-5] ^= 1
     file.write_bytes(content)
@@ -189,4 +232,8 @@ def test_pytorch_geometrics_form_holds_the_same_graph(programs):
     column, row = data["variable", "in", "constraint"].edge_index
     A[row, column] = data["variable", "in", "constraint"].edge_attr
     assert torch.equal(A, programs.dense()[2])
-    assert data.validate() and data["variable"].x.shape == (50, 3) and data["constraint"].x.shape == (10, 2)
+    assert (
+        data.validate()
+        and data["variable"].x.shape == (50, 3)
+        and data["constraint"].x.shape == (10, 2)
+    )

@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-
 from equilibria import Anderson, Picard, SolveError, lipschitz
 from equilibria.problems import navier_stokes as ns
 from equilibria.project import DataError
@@ -30,8 +29,14 @@ def error(a, b):
 @pytest.mark.parametrize("n", [10, 16, 30, 64])
 def test_kolmogorov_and_taylor_green_are_steady(n):
     x1, x2 = axes(n)
-    for w, square in ((torch.cos(2 * x2), 4), (2 * torch.cos(x1) * torch.cos(x2), 2), (torch.sin(x1 - 2 * x2), 5)):
-        f = ns.manufacture(w[None], 0.3)  # each is an eigenfunction of the Laplacian, so u.grad w = 0 and curl f = nu |k|^2 w
+    for w, square in (
+        (torch.cos(2 * x2), 4),
+        (2 * torch.cos(x1) * torch.cos(x2), 2),
+        (torch.sin(x1 - 2 * x2), 5),
+    ):
+        f = ns.manufacture(
+            w[None], 0.3
+        )  # each is an eigenfunction of the Laplacian, so u.grad w = 0 and curl f = nu |k|^2 w
         torch.testing.assert_close(ns.curl(f)[0], 0.3 * square * w, atol=1e-12, rtol=0)
         assert ns.residual(w[None], f, 0.3).item() < 1e-12
         found = ns.steady_state(f, 0.3, tol=1e-12)
@@ -40,21 +45,32 @@ def test_kolmogorov_and_taylor_green_are_steady(n):
 
 def test_transport_of_two_waves_in_closed_form():
     x1, x2 = axes(16)
-    w = torch.cos(x1) + torch.cos(2 * x2)  # psi = cos x1 + cos(2 x2) / 4, so u.grad w = d2 psi d1 w - d1 psi d2 w = (1/2 - 2) sin x1 sin 2 x2
+    w = (
+        torch.cos(x1) + torch.cos(2 * x2)
+    )  # psi = cos x1 + cos(2 x2) / 4, so u.grad w = d2 psi d1 w - d1 psi d2 w = (1/2 - 2) sin x1 sin 2 x2
     f = ns.manufacture(w[None], NU)
-    expected = -1.5 * torch.sin(x1) * torch.sin(2 * x2) + NU * (torch.cos(x1) + 4 * torch.cos(2 * x2))
+    expected = -1.5 * torch.sin(x1) * torch.sin(2 * x2) + NU * (
+        torch.cos(x1) + 4 * torch.cos(2 * x2)
+    )
     torch.testing.assert_close(ns.curl(f)[0], expected, atol=1e-12, rtol=0)
     u = ns.velocity(w[None])[0]
-    torch.testing.assert_close(u, torch.stack([-0.5 * torch.sin(2 * x2), torch.sin(x1)]), atol=1e-12, rtol=0)
+    torch.testing.assert_close(
+        u, torch.stack([-0.5 * torch.sin(2 * x2), torch.sin(x1)]), atol=1e-12, rtol=0
+    )
 
 
 def test_the_forcing_has_no_divergence_and_no_mean():
     f = ns.manufacture(field(), NU)
     turned = torch.stack([-f[:, 1], f[:, 0]], 1)  # the curl of (-f2, f1) is the divergence of f
-    assert ns.curl(turned).abs().max() < 1e-12 * f.abs().max() * 32 and f.mean((2, 3)).abs().max() < 1e-16
+    assert (
+        ns.curl(turned).abs().max() < 1e-12 * f.abs().max() * 32
+        and f.mean((2, 3)).abs().max() < 1e-16
+    )
 
 
-@pytest.mark.parametrize("method", [Picard(), Anderson(), None], ids=["picard", "anderson", "newton"])
+@pytest.mark.parametrize(
+    "method", [Picard(), Anderson(), None], ids=["picard", "anderson", "newton"]
+)
 def test_every_method_finds_the_manufactured_flow(method):
     w = field(std=0.01)
     found = ns.steady_state(ns.manufacture(w, NU), NU, method=method, tol=1e-12, max_steps=400)
@@ -67,14 +83,23 @@ def test_picard_contracts_at_the_rate_of_its_operator():
     c = ns.curl(f)
     rate = lipschitz.local(lambda w: ns.operator(NU)(w, c), w, max_steps=60).item()
     residuals = ns.steady_state(f, NU, method=Picard(), tol=1e-12, max_steps=400).residuals[0]
-    assert rate < 0.5 and bool((residuals[2:12] <= rate * residuals[1:11]).all()) and residuals[1] > rate**2 * residuals[0] / 2
+    assert (
+        rate < 0.5
+        and bool((residuals[2:12] <= rate * residuals[1:11]).all())
+        and residuals[1] > rate**2 * residuals[0] / 2
+    )
 
 
 def test_picard_fails_where_anderson_does_not():
     f = ns.manufacture(field(4, std=0.1), NU)
     with pytest.raises(SolveError):
         ns.steady_state(f, NU, method=Picard(), max_steps=300)
-    assert ns.steady_state(f, NU, method=Anderson(history=20), max_steps=300, throw=False).success.sum() >= 2
+    assert (
+        ns.steady_state(
+            f, NU, method=Anderson(history=20), max_steps=300, throw=False
+        ).success.sum()
+        >= 2
+    )
 
 
 @pytest.mark.parametrize("n", [32, 64])
@@ -99,23 +124,50 @@ def test_other_states_are_found_and_are_steady():
     w = field(4, std=0.334, seed=3)
     f = ns.manufacture(w, NU)
     flows = ns.Flows(f, w, drawn=4)
-    states, distance = ns.other_states(flows, NU, tries=2, generator=torch.Generator().manual_seed(0), n=32)
+    states, distance = ns.other_states(
+        flows, NU, tries=2, generator=torch.Generator().manual_seed(0), n=32
+    )
     second = distance > 0
-    assert second.sum() >= 2 and (distance[second] > 0.1).all()  # the flow from rest is another one for most of them
-    assert ns.residual(states, f, NU)[second].max() < 1e-6 and torch.equal(states[~second], w[~second])
-    torch.testing.assert_close((states - w).flatten(1).norm(dim=1) / w.flatten(1).norm(dim=1), distance)
+    assert (
+        second.sum() >= 2 and (distance[second] > 0.1).all()
+    )  # the flow from rest is another one for most of them
+    assert ns.residual(states, f, NU)[second].max() < 1e-6 and torch.equal(
+        states[~second], w[~second]
+    )
+    torch.testing.assert_close(
+        (states - w).flatten(1).norm(dim=1) / w.flatten(1).norm(dim=1), distance
+    )
     weak = field(2, std=0.01)
-    one = ns.other_states(ns.Flows(ns.manufacture(weak, NU), weak, drawn=2), NU, tries=2, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(one[0], weak) and one[1].tolist() == [0, 0]  # Picard's iteration contracts there
-    assert ((ns.another_state(w, NU)[1] > 0.01) <= second).all()  # what following it from rest finds is among what is tried
+    one = ns.other_states(
+        ns.Flows(ns.manufacture(weak, NU), weak, drawn=2),
+        NU,
+        tries=2,
+        generator=torch.Generator().manual_seed(0),
+    )
+    assert torch.equal(one[0], weak) and one[1].tolist() == [
+        0,
+        0,
+    ]  # Picard's iteration contracts there
+    assert (
+        (ns.another_state(w, NU)[1] > 0.01) <= second
+    ).all()  # what following it from rest finds is among what is tried
 
 
-@pytest.mark.parametrize("change, message", [(dict(tries=-1), "tries must be an int of at least 0, got -1"), (dict(n=33), "n must be an even int of at least 16, got 33"),
-                                             (dict(viscosity=-1.0), "viscosity")])  # fmt: skip
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(tries=-1), "tries must be an int of at least 0, got -1"),
+        (dict(n=33), "n must be an even int of at least 16, got 33"),
+        (dict(viscosity=-1.0), "viscosity"),
+    ],
+)
 def test_other_states_refuses_what_cannot_be(change, message):
     w = field(1)
     with pytest.raises(ValueError, match=message):
-        ns.other_states(ns.Flows(ns.manufacture(w, NU), w, drawn=1), **dict(viscosity=NU, tries=1, generator=torch.Generator()) | change)
+        ns.other_states(
+            ns.Flows(ns.manufacture(w, NU), w, drawn=1),
+            **dict(viscosity=NU, tries=1, generator=torch.Generator()) | change,
+        )
 
 
 def test_following_comes_after_the_checks(monkeypatch):
@@ -146,8 +198,12 @@ def test_the_dense_equation_is_that_of_the_grid():
     w, dw = (space.up(a, 32)[None] for a in (x, dx))
     assert error(space.down(w), x[None]) < 1e-12
     left, derivative = space.equation(x)
-    torch.testing.assert_close(left, space.down(ns.curl(ns.manufacture(w, NU)))[0], atol=1e-12, rtol=0)
-    torch.testing.assert_close(derivative @ dx, space.down(ns.curl(ns.linearised(w, dw, NU)))[0], atol=1e-12, rtol=0)
+    torch.testing.assert_close(
+        left, space.down(ns.curl(ns.manufacture(w, NU)))[0], atol=1e-12, rtol=0
+    )
+    torch.testing.assert_close(
+        derivative @ dx, space.down(ns.curl(ns.linearised(w, dw, NU)))[0], atol=1e-12, rtol=0
+    )
 
 
 def test_spectral_convergence():
@@ -183,19 +239,21 @@ def test_dtype_follows_the_input_and_the_arithmetic_does_not():
 def test_bad_input_is_named():
     w = field(2, 16)
     f = ns.manufacture(w, NU)
-    for call, message in ((lambda: ns.manufacture(w + 1, NU), "vorticity must have mean zero"),
-                          (lambda: ns.manufacture(w[:, :-1], NU), r"vorticity must have shape .* got \(2, 15, 16\)"),
-                          (lambda: ns.manufacture(w[:, :15, :15], NU), "even n"),
-                          (lambda: ns.manufacture(w * torch.nan, NU), "vorticity must be finite"),
-                          (lambda: ns.manufacture(w, 0.0), "viscosity must be a positive number, got 0.0"),
-                          (lambda: ns.steady_state(f, -1.0), "viscosity must be a positive number"),
-                          (lambda: ns.steady_state(f[:, :1], NU), "forcing must have shape"),
-                          (lambda: ns.steady_state(f, NU, start=w[:1]), "one batch size"),
-                          (lambda: ns.residual(field(2, 32), f, NU), "one batch size and one n"),
-                          (lambda: ns.local_constant(w, NU, largest=8), "largest must be"),
-                          (lambda: ns.waves(16, torch.tensor([[8, 0]])), "wavenumbers must"),
-                          (lambda: ns.data("steady", 1, seed=0), "regime must be one of"),
-                          (lambda: ns.data("unique", 0, seed=0), "count must be")):
+    for call, message in (
+        (lambda: ns.manufacture(w + 1, NU), "vorticity must have mean zero"),
+        (lambda: ns.manufacture(w[:, :-1], NU), r"vorticity must have shape .* got \(2, 15, 16\)"),
+        (lambda: ns.manufacture(w[:, :15, :15], NU), "even n"),
+        (lambda: ns.manufacture(w * torch.nan, NU), "vorticity must be finite"),
+        (lambda: ns.manufacture(w, 0.0), "viscosity must be a positive number, got 0.0"),
+        (lambda: ns.steady_state(f, -1.0), "viscosity must be a positive number"),
+        (lambda: ns.steady_state(f[:, :1], NU), "forcing must have shape"),
+        (lambda: ns.steady_state(f, NU, start=w[:1]), "one batch size"),
+        (lambda: ns.residual(field(2, 32), f, NU), "one batch size and one n"),
+        (lambda: ns.local_constant(w, NU, largest=8), "largest must be"),
+        (lambda: ns.waves(16, torch.tensor([[8, 0]])), "wavenumbers must"),
+        (lambda: ns.data("steady", 1, seed=0), "regime must be one of"),
+        (lambda: ns.data("unique", 0, seed=0), "count must be"),
+    ):
         with pytest.raises(ValueError, match=message):
             call()
     with pytest.raises(TypeError, match="vorticity must be a real floating tensor"):
@@ -213,7 +271,9 @@ def test_linearised_is_the_derivative_of_manufacture():
 
 def test_the_local_constant_at_rest_is_that_of_the_largest_scale():
     rest = torch.zeros(1, 16, 16, dtype=f64)
-    assert ns.local_constant(rest, 0.2, largest=3).item() == pytest.approx(1 / 0.2)  # |dw| / |df| = 1 / (nu |k|)
+    assert ns.local_constant(rest, 0.2, largest=3).item() == pytest.approx(
+        1 / 0.2
+    )  # |dw| / |df| = 1 / (nu |k|)
 
 
 def test_the_local_constant_is_what_perturbed_flows_show():
@@ -223,7 +283,12 @@ def test_the_local_constant_is_what_perturbed_flows_show():
     assert constant.item() == pytest.approx(ns.local_constant(w, NU, largest=8).item(), rel=1e-6)
     k = torch.tensor([[k, l] for k in range(-8, 9) for l in range(9) if l > 0 or k > 0])
     basis = ns.waves(32, k).flatten(0, 1)
-    pushed = torch.cat([ns.linearised(w.expand(len(part), -1, -1), part, NU).flatten(1) for part in basis.split(64)])
+    pushed = torch.cat(
+        [
+            ns.linearised(w.expand(len(part), -1, -1), part, NU).flatten(1)
+            for part in basis.split(64)
+        ]
+    )
     least = torch.linalg.svd(pushed, full_matrices=False).U[:, -1]
     dw = (least[:, None, None] * basis).sum(0)[None]
     df = ns.linearised(w, dw, NU)
@@ -242,8 +307,14 @@ def test_random_fields_do_not_depend_on_the_grid():
     assert error(ns.resample(coarse, 64), fine) < 1e-8
     torch.testing.assert_close(fine.std((1, 2), correction=0), torch.full((2,), 0.05, dtype=f64))
     power = torch.fft.fft2(field(200, 32)).abs().square().mean(0)
-    size = (torch.fft.fftfreq(32, 1 / 32)[:, None].square() + torch.fft.fftfreq(32, 1 / 32).square()).sqrt().round()
-    assert torch.stack([power[size == k].mean() for k in range(8)]).argmax() == 2  # the peak wavenumber
+    size = (
+        (torch.fft.fftfreq(32, 1 / 32)[:, None].square() + torch.fft.fftfreq(32, 1 / 32).square())
+        .sqrt()
+        .round()
+    )
+    assert (
+        torch.stack([power[size == k].mean() for k in range(8)]).argmax() == 2
+    )  # the peak wavenumber
 
 
 def test_resampling_keeps_the_polynomial():
@@ -263,17 +334,31 @@ def test_labels_are_solved_and_kept(store):
     flows = ns.data("unique", 8, n=32, seed=0, progress=False)
     assert len(flows) == 8 and flows.drawn >= 12
     assert ns.residual(flows.vorticity, flows.forcing, NU).max() <= 1e-8
-    torch.testing.assert_close(flows.vorticity.std((1, 2), correction=0), torch.full((8,), 0.1, dtype=f64), rtol=1e-4, atol=0)
+    torch.testing.assert_close(
+        flows.vorticity.std((1, 2), correction=0),
+        torch.full((8,), 0.1, dtype=f64),
+        rtol=1e-4,
+        atol=0,
+    )
     files = sorted(store.rglob("*.safetensors"))
     before = [path.stat().st_mtime_ns for path in files]
-    again, fewer = ns.data("unique", 8, n=32, seed=0, progress=False), ns.data("unique", 3, n=32, seed=0, progress=False)
-    assert torch.equal(again.vorticity, flows.vorticity) and torch.equal(fewer.forcing, flows.forcing[:3])
+    again, fewer = (
+        ns.data("unique", 8, n=32, seed=0, progress=False),
+        ns.data("unique", 3, n=32, seed=0, progress=False),
+    )
+    assert torch.equal(again.vorticity, flows.vorticity) and torch.equal(
+        fewer.forcing, flows.forcing[:3]
+    )
     assert [path.stat().st_mtime_ns for path in files] == before  # nothing was made twice
     files[1].unlink()  # as a run leaves it that was stopped
-    assert torch.equal(ns.data("unique", 8, n=32, seed=0, progress=False).vorticity, flows.vorticity)
+    assert torch.equal(
+        ns.data("unique", 8, n=32, seed=0, progress=False).vorticity, flows.vorticity
+    )
     files[0].write_bytes(b"damaged")
     with pytest.warns(UserWarning, match="0000.safetensors is not a readable .* made again"):
-        assert torch.equal(ns.data("unique", 8, n=32, seed=0, progress=False).vorticity, flows.vorticity)
+        assert torch.equal(
+            ns.data("unique", 8, n=32, seed=0, progress=False).vorticity, flows.vorticity
+        )
 
 
 def test_another_recipe_is_another_file(store, monkeypatch):
@@ -285,7 +370,9 @@ def test_another_recipe_is_another_file(store, monkeypatch):
     with pytest.raises(DataError, match="made by another recipe"):
         ns._read(path, json.dumps({"index": 0}))
     monkeypatch.setitem(ns.REGIMES, "published", ns.Regime(std=0.2, solved=False))
-    assert ns.data("published", 2, n=16, seed=0, progress=False).vorticity.std((1, 2), correction=0)[0].item() == pytest.approx(0.2)
+    assert ns.data("published", 2, n=16, seed=0, progress=False).vorticity.std(
+        (1, 2), correction=0
+    )[0].item() == pytest.approx(0.2)
 
 
 def test_too_strong_a_forcing_is_refused(store, monkeypatch):

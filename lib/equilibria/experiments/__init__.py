@@ -60,38 +60,83 @@ class Kept:
 
     def seeds(self, name: str, *, profile: str | None = None) -> list[int]:
         """The seeds whose finished training is at hand."""
-        return sorted(int(card.stem.rpartition("seed")[2]) for card in self.folder(profile).glob(f"{name}-seed*.json"))
+        return sorted(
+            int(card.stem.rpartition("seed")[2])
+            for card in self.folder(profile).glob(f"{name}-seed*.json")
+        )
 
-    def load(self, name: str, *, seed: int = 0, profile: str | None = None) -> tuple[nn.Module, dict]:
+    def load(
+        self, name: str, *, seed: int = 0, profile: str | None = None
+    ) -> tuple[nn.Module, dict]:
         """(model, card) of a finished training. Raises CheckpointError when it is missing, damaged or another model's."""
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []):
+        with torch.random.fork_rng(
+            devices=range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
+        ):
             # the weights drawn here are replaced: whoever loads keeps their random numbers
             model = self.new(name, profile or self.shipped)
         card = checkpoints.load(self.stem(name, seed=seed, profile=profile), model)
         return model.eval(), card
 
-    def train(self, name: str, model: nn.Module, loss: Callable, *, settings: training.Settings, profile: str, device: str, card: dict | None = None,
-              **options) -> training.Outcome:
+    def train(
+        self,
+        name: str,
+        model: nn.Module,
+        loss: Callable,
+        *,
+        settings: training.Settings,
+        profile: str,
+        device: str,
+        card: dict | None = None,
+        **options,
+    ) -> training.Outcome:
         """`training.train`, kept here; says how it ended. `card` adds to what the card says anyway."""
-        outcome = training.train(model.to(device), loss, settings=settings, stem=self.stem(name, seed=settings.seed, profile=profile),
-                                 state_folder=data_folder() / "trainings" / self.case / profile,
-                                 card={"name": name, "profile": profile, "device": device} | (card or {}), **options)
-        state = f"finished, {outcome.metrics}" if outcome.finished else "stopped at the time limit; the same command continues"
+        outcome = training.train(
+            model.to(device),
+            loss,
+            settings=settings,
+            stem=self.stem(name, seed=settings.seed, profile=profile),
+            state_folder=data_folder() / "trainings" / self.case / profile,
+            card={"name": name, "profile": profile, "device": device} | (card or {}),
+            **options,
+        )
+        state = (
+            f"finished, {outcome.metrics}"
+            if outcome.finished
+            else "stopped at the time limit; the same command continues"
+        )
         print(f"{name} seed {settings.seed}: step {outcome.step}, {outcome.seconds:.0f} s, {state}")
         return outcome
 
     def reports(self, name: str, *, profile: str | None = None) -> list[dict]:
         """What `record` kept of every seed of a model, whether its weights are at hand or not."""
-        return [json.loads(path.read_text()) for path in sorted((self.folder(profile) / "test").glob(f"{name}-seed*.json"))]
+        return [
+            json.loads(path.read_text())
+            for path in sorted((self.folder(profile) / "test").glob(f"{name}-seed*.json"))
+        ]
 
-    def record(self, names: Iterable[str], evaluate: Callable[..., dict], *, profile: str, minutes: float | None, device: str,
-               told: Callable[[dict], str] = lambda found: "recorded") -> bool:
+    def record(
+        self,
+        names: Iterable[str],
+        evaluate: Callable[..., dict],
+        *,
+        profile: str,
+        minutes: float | None,
+        device: str,
+        told: Callable[[dict], str] = lambda found: "recorded",
+    ) -> bool:
         """Keep evaluate(name, seed=, profile=, device=) of every finished model whose record is missing or of other weights, until `minutes`
-        are over; whether all are there. told(found): what to say about it."""
+        are over; whether all are there. told(found): what to say about it.
+        """
         begun = time.monotonic()
-        for name, seed in ((name, seed) for name in names for seed in self.seeds(name, profile=profile)):
+        for name, seed in (
+            (name, seed) for name in names for seed in self.seeds(name, profile=profile)
+        ):
             path = self.folder(profile) / "test" / f"{name}-seed{seed}.json"
-            if path.exists() and json.loads(path.read_text())["sha256"] == checkpoints.read_card(self.stem(name, seed=seed, profile=profile))["sha256"]:
+            if (
+                path.exists()
+                and json.loads(path.read_text())["sha256"]
+                == checkpoints.read_card(self.stem(name, seed=seed, profile=profile))["sha256"]
+            ):
                 continue
             if minutes is not None and time.monotonic() - begun > 60 * minutes:
                 print("stopped at the time limit; the same command continues")

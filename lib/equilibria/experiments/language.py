@@ -28,24 +28,66 @@ from torch.nn import functional
 from equilibria import lipschitz, training
 from equilibria.experiments import Kept, rounded
 from equilibria.fixed_point import trajectory
-from equilibria.operators.looped_transformer import LoopedTransformer, Settings, load_huginn, load_tokenizer
+from equilibria.operators.looped_transformer import (
+    LoopedTransformer,
+    Settings,
+    load_huginn,
+    load_tokenizer,
+)
 from equilibria.problems import word_senses
 from equilibria.problems.reasoning import IGNORED, Questions, running_sums
 from equilibria.problems.word_senses import Prompt, Vocabulary
 
-__all__ = ["LENGTHS", "LONGEST", "MEAN_DEPTH", "TIMES", "names", "seeds", "new", "load", "train", "questions", "senses", "accuracy_along_t", "lasting", "loops_to",
-           "flips_along_t", "answers", "answer_scores", "pair_scores", "steepness", "contraction", "exits", "sense_exits", "paths", "ask",
-           "evaluate", "reports", "right_along_t", "scores_along_t"]
+__all__ = [
+    "LENGTHS",
+    "LONGEST",
+    "MEAN_DEPTH",
+    "TIMES",
+    "accuracy_along_t",
+    "answer_scores",
+    "answers",
+    "ask",
+    "contraction",
+    "evaluate",
+    "exits",
+    "flips_along_t",
+    "lasting",
+    "load",
+    "loops_to",
+    "names",
+    "new",
+    "pair_scores",
+    "paths",
+    "questions",
+    "reports",
+    "right_along_t",
+    "scores_along_t",
+    "seeds",
+    "sense_exits",
+    "senses",
+    "steepness",
+    "train",
+]
 
 LONGEST = 16  # symbols in training
 MEAN_DEPTH = 8  # loops in training the senses, on average
 LENGTHS = (4, 8, 16, 24, 32, 48, 64)  # of the questions that `evaluate` asks
-TIMES = {"phrasing": (1, 2, 4, 8, 16, 32, 64, 128), "context": (1, 2, 4, 8, 16, 32)}  # loops at which it has the held-out questions answered
+TIMES = {
+    "phrasing": (1, 2, 4, 8, 16, 32, 64, 128),
+    "context": (1, 2, 4, 8, 16, 32),
+}  # loops at which it has the held-out questions answered
 _TASKS = {"parity": 2, "sums": 5}  # name: modulus
 _KINDS = ("", "once", "stack")
 _BATCH = {"reasoning": 64, "senses": 32}
-_STEPS = {"quick": dict.fromkeys(("parity", "sums", "senses"), 20), "paper": {"parity": 3500, "sums": 4000, "senses": 1500}}
-_GRADED, _FREE, _LAST = 4, 32, 8  # senses: loops with gradient; reasoning at full length: up to so many more free loops, then graded ones
+_STEPS = {
+    "quick": dict.fromkeys(("parity", "sums", "senses"), 20),
+    "paper": {"parity": 3500, "sums": 4000, "senses": 1500},
+}
+_GRADED, _FREE, _LAST = (
+    4,
+    32,
+    8,
+)  # senses: loops with gradient; reasoning at full length: up to so many more free loops, then graded ones
 _DEEPEST = 48
 _VALIDATED = 64  # held-out questions that a training of senses is validated on
 
@@ -53,7 +95,16 @@ _VALIDATED = 64  # held-out questions that a training of senses is validated on
 # ------------------------------------------------------------------------------------------------------------ training
 def names(profile: str) -> list[str]:
     """What can be trained, the same in every profile; `evaluation`, last, records what the finished models do."""
-    return ["parity", "parity-once", "parity-stack", "sums", "senses", "senses-once", "senses-stack", "evaluation"]
+    return [
+        "parity",
+        "parity-once",
+        "parity-stack",
+        "sums",
+        "senses",
+        "senses-once",
+        "senses-stack",
+        "evaluation",
+    ]
 
 
 def questions(task: str, count: int, length: int, *, generator: torch.Generator | int) -> Questions:
@@ -65,7 +116,9 @@ def questions(task: str, count: int, length: int, *, generator: torch.Generator 
 def senses() -> tuple[word_senses.Split, Vocabulary]:
     """(questions about the senses, the vocabulary of those for training)."""
     split = word_senses.split(word_senses.load())
-    return split, Vocabulary(text for prompt in split.train for text in (prompt.text, prompt.sense.definition))
+    return split, Vocabulary(
+        text for prompt in split.train for text in (prompt.text, prompt.sense.definition)
+    )
 
 
 def new(name: str, *, seed: int = 0) -> LoopedTransformer:
@@ -73,11 +126,37 @@ def new(name: str, *, seed: int = 0) -> LoopedTransformer:
     task, _, kind = name.partition("-")
     torch.manual_seed(seed)
     if task in _TASKS:
-        return LoopedTransformer(Settings(vocabulary=_TASKS[task] + 1, width=64, heads=4, hidden=168, prelude=0, core=LONGEST if kind == "stack" else 1,
-                                          coda=0, context=2048, injection="add", positions="distance", norms="pre", state_norm=True, tied=False))
+        return LoopedTransformer(
+            Settings(
+                vocabulary=_TASKS[task] + 1,
+                width=64,
+                heads=4,
+                hidden=168,
+                prelude=0,
+                core=LONGEST if kind == "stack" else 1,
+                coda=0,
+                context=2048,
+                injection="add",
+                positions="distance",
+                norms="pre",
+                state_norm=True,
+                tied=False,
+            )
+        )
     # no prelude, one looped block, no coda: with four blocks, one pass already told the senses apart (F1 0.97 at t = 1)
     core = MEAN_DEPTH if kind == "stack" else 1
-    return LoopedTransformer(Settings(vocabulary=len(senses()[1]), width=128, heads=4, hidden=320, prelude=0, core=core, coda=0, context=128))
+    return LoopedTransformer(
+        Settings(
+            vocabulary=len(senses()[1]),
+            width=128,
+            heads=4,
+            hidden=320,
+            prelude=0,
+            core=core,
+            coda=0,
+            context=128,
+        )
+    )
 
 
 _KEPT = Kept("language", "paper", lambda name, profile: new(name))
@@ -94,15 +173,27 @@ def _looped(model: LoopedTransformer, x: Tensor, z: Tensor, free: int, graded: i
     return z
 
 
-def reasoning_loss(model: LoopedTransformer, asked: Questions, *, free: int, graded: int) -> tuple[Tensor, Tensor]:
+def reasoning_loss(
+    model: LoopedTransformer, asked: Questions, *, free: int, graded: int
+) -> tuple[Tensor, Tensor]:
     """(cross-entropy over all answers, share of right last answers), from z_0 = 0."""
     x = model.embed(asked.tokens)
     logits = model.decode(_looped(model, x, torch.zeros_like(x), free, graded))
-    loss = functional.cross_entropy(logits.flatten(0, 1), asked.answers.flatten(), ignore_index=IGNORED)
+    loss = functional.cross_entropy(
+        logits.flatten(0, 1), asked.answers.flatten(), ignore_index=IGNORED
+    )
     return loss, (logits[:, -1].argmax(-1) == asked.answers[:, -1]).float().mean().detach()
 
 
-def senses_loss(model: LoopedTransformer, tokens: Tensor, answer: Tensor, start: Tensor, *, free: int, graded: int) -> Tensor:
+def senses_loss(
+    model: LoopedTransformer,
+    tokens: Tensor,
+    answer: Tensor,
+    start: Tensor,
+    *,
+    free: int,
+    graded: int,
+) -> Tensor:
     """Cross-entropy of the next token, where it belongs to the answer: answer (B, n) marks the answers' own tokens."""
     x = model.embed(tokens[:, :-1])
     logits = model.decode(_looped(model, x, start, free, graded), answer[:, 1:])
@@ -111,7 +202,11 @@ def senses_loss(model: LoopedTransformer, tokens: Tensor, answer: Tensor, start:
 
 def lognormal_poisson(mean: float, generator: torch.Generator, *, spread: float = 0.5) -> int:
     """1 + Poisson(exp(tau)), tau normal of standard deviation `spread` with E exp(tau) = mean - 1: Huginn's training depth."""
-    tau = math.log(mean - 1) - spread**2 / 2 + spread * torch.randn((), generator=generator, dtype=torch.float64)
+    tau = (
+        math.log(mean - 1)
+        - spread**2 / 2
+        + spread * torch.randn((), generator=generator, dtype=torch.float64)
+    )
     return 1 + int(torch.poisson(tau.exp(), generator=generator))
 
 
@@ -124,7 +219,9 @@ def _reasoning(task: str, kind: str, steps: int, device: str):
         n = int(memory["length"])
         asked = questions(task, _BATCH["reasoning"], n, generator=generator)
         asked = Questions(asked.tokens.to(device), asked.answers.to(device), asked.vocabulary)
-        more, free, stays = (int(torch.randint(k, (), generator=generator)) for k in (4, _FREE + 1, 2))
+        more, free, stays = (
+            int(torch.randint(k, (), generator=generator)) for k in (4, _FREE + 1, 2)
+        )
         if kind:
             depth = {"free": 0, "graded": 1}
         elif n == LONGEST and stays and memory["right"] > 0.97:
@@ -135,7 +232,9 @@ def _reasoning(task: str, kind: str, steps: int, device: str):
         memory["right"].lerp_(right.cpu(), 0.1)
         memory["spent"].add_(1)
         # the explicit models go on to the next length in any case, so that they see them all
-        if n < longest and (memory["right"] > 0.97 or (kind and memory["spent"] > steps // (2 * LONGEST))):
+        if n < longest and (
+            memory["right"] > 0.97 or (kind and memory["spent"] > steps // (2 * LONGEST))
+        ):
             memory["length"].add_(1)
             memory["right"].fill_(0.5)
             memory["spent"].zero_()
@@ -144,7 +243,9 @@ def _reasoning(task: str, kind: str, steps: int, device: str):
     def validate(model):
         found = {"trained_length": int(memory["length"])}
         for n in (LONGEST, 4 * LONGEST):
-            found[f"right_at_{n}"] = accuracy_along_t(model, task, n, [1 if kind else 2 * n], count=64, seed=1)["last"][0]
+            found[f"right_at_{n}"] = accuracy_along_t(
+                model, task, n, [1 if kind else 2 * n], count=64, seed=1
+            )["last"][0]
         return found
 
     return loss, memory, validate
@@ -153,42 +254,90 @@ def _reasoning(task: str, kind: str, steps: int, device: str):
 def _senses(kind: str, seed: int, device: str):
     """(loss, memory, validate) of the senses."""
     split, vocabulary = senses()
-    asked, told = ([encode(text) for text in texts] for encode, texts in (
-        (vocabulary.question, (p.text for p in split.train)), (vocabulary.answer, (p.sense.definition for p in split.train))))
+    asked, told = (
+        [encode(text) for text in texts]
+        for encode, texts in (
+            (vocabulary.question, (p.text for p in split.train)),
+            (vocabulary.answer, (p.sense.definition for p in split.train)),
+        )
+    )
     rows = [torch.tensor(question + answer) for question, answer in zip(asked, told)]
     text = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=Vocabulary.PAD)
     place, ends = torch.arange(text.shape[1]), torch.tensor([len(row) for row in rows])
-    answer = (place >= torch.tensor([len(question) for question in asked])[:, None]) & (place < ends[:, None])
+    answer = (place >= torch.tensor([len(question) for question in asked])[:, None]) & (
+        place < ends[:, None]
+    )
 
     def loss(model, step, generator):
         batch = training.minibatch(len(text), _BATCH["senses"], seed=seed, step=step)
         longest = int(ends[batch].max())
         tokens, wanted = text[batch, :longest].to(device), answer[batch, :longest].to(device)
         depth = min(lognormal_poisson(MEAN_DEPTH, generator), _DEEPEST)
-        state = torch.randn(len(batch), longest - 1, model.settings.width, generator=generator).clamp(-3, 3) * math.sqrt(2 / 5)
+        state = torch.randn(
+            len(batch), longest - 1, model.settings.width, generator=generator
+        ).clamp(-3, 3) * math.sqrt(2 / 5)
         if kind:
             return senses_loss(model, tokens, wanted, 0 * state.to(device), free=0, graded=1)
-        return senses_loss(model, tokens, wanted, state.to(device), free=max(depth - _GRADED, 0), graded=min(depth, _GRADED))
+        return senses_loss(
+            model,
+            tokens,
+            wanted,
+            state.to(device),
+            free=max(depth - _GRADED, 0),
+            graded=min(depth, _GRADED),
+        )
 
     def validate(model):
         prompts = split.phrasing[:: len(split.phrasing) // _VALIDATED]
-        scores = answer_scores(prompts, answers(model, prompts, 1 if kind else 2 * MEAN_DEPTH, start=0))
+        scores = answer_scores(
+            prompts, answers(model, prompts, 1 if kind else 2 * MEAN_DEPTH, start=0)
+        )
         return {"held_out_f1": scores["f1"], "held_out_exact": scores["exact"]}
 
     return loss, {}, validate
 
 
-def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = None, device: str | None = None) -> training.Outcome | None:
+def train(
+    name: str,
+    *,
+    profile: str,
+    seed: int = 0,
+    minutes: float | None = None,
+    device: str | None = None,
+) -> training.Outcome | None:
     """Train one model; resumes where an earlier call stopped, from `data/trainings`. Writes `data/checkpoints/language/NAME-seedN`."""
     task, _, kind = name.partition("-")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if name == "evaluation":
-        return _KEPT.record(names(profile)[:-1], _packed, profile=profile, minutes=minutes, device=device)
+        return _KEPT.record(
+            names(profile)[:-1], _packed, profile=profile, minutes=minutes, device=device
+        )
     steps = _STEPS[profile][task]
-    settings = training.Settings(steps=steps, learning_rate=1e-3, weight_decay=0.01, clip=1.0, warmup=20, ema=0.99, seed=seed,
-                                 schedule="cosine" if task == "senses" else "linear", save_every=10 if profile == "quick" else 50)
-    loss, memory, validate = _reasoning(task, kind, steps, device) if task in _TASKS else _senses(kind, seed, device)
-    return _KEPT.train(name, new(name, seed=seed), loss, settings=settings, profile=profile, device=device, minutes=minutes, memory=memory, validate=validate)
+    settings = training.Settings(
+        steps=steps,
+        learning_rate=1e-3,
+        weight_decay=0.01,
+        clip=1.0,
+        warmup=20,
+        ema=0.99,
+        seed=seed,
+        schedule="cosine" if task == "senses" else "linear",
+        save_every=10 if profile == "quick" else 50,
+    )
+    loss, memory, validate = (
+        _reasoning(task, kind, steps, device) if task in _TASKS else _senses(kind, seed, device)
+    )
+    return _KEPT.train(
+        name,
+        new(name, seed=seed),
+        loss,
+        settings=settings,
+        profile=profile,
+        device=device,
+        minutes=minutes,
+        memory=memory,
+        validate=validate,
+    )
 
 
 # ------------------------------------------------------------------------------------------------- measuring: reasoning
@@ -209,9 +358,18 @@ def _some(times: Sequence[int]) -> list[int]:
 
 
 @torch.no_grad()
-def accuracy_along_t(model: LoopedTransformer, task: str, length: int, times: Sequence[int], *, count: int = 200, seed: int = 1) -> dict[str, list[float]]:
+def accuracy_along_t(
+    model: LoopedTransformer,
+    task: str,
+    length: int,
+    times: Sequence[int],
+    *,
+    count: int = 200,
+    seed: int = 1,
+) -> dict[str, list[float]]:
     """At each t in `times`: the share of right last answers (`last`), and of all answers (`all`), over `count` questions.
-    Raises ValueError for times that do not rise from 1 on."""
+    Raises ValueError for times that do not rise from 1 on.
+    """
     times, asked = _some(times), questions(task, count, length, generator=seed)
     truth = asked.answers[:, 1:].to(_device(model))
     x, found = model.embed(asked.tokens.to(_device(model))), {"last": [], "all": []}
@@ -237,21 +395,48 @@ def lasting(times: Sequence[int], right: Sequence[float], *, share: float = 0.99
     return found
 
 
-def loops_to(model: LoopedTransformer, task: str, length: int, *, share: float = 0.99, limit: int, count: int = 200, seed: int = 1) -> int | None:
+def loops_to(
+    model: LoopedTransformer,
+    task: str,
+    length: int,
+    *,
+    share: float = 0.99,
+    limit: int,
+    count: int = 200,
+    seed: int = 1,
+) -> int | None:
     """The least t from which on, up to `limit`, at least `share` of the last answers are right; None where there is none."""
-    return lasting(range(1, limit + 1), accuracy_along_t(model, task, length, range(1, limit + 1), count=count, seed=seed)["last"], share=share)
+    return lasting(
+        range(1, limit + 1),
+        accuracy_along_t(model, task, length, range(1, limit + 1), count=count, seed=seed)["last"],
+        share=share,
+    )
 
 
 @torch.no_grad()
-def flips_along_t(model: LoopedTransformer, task: str, length: int, times: Sequence[int], *, count: int = 20, seed: int = 1) -> dict:
+def flips_along_t(
+    model: LoopedTransformer,
+    task: str,
+    length: int,
+    times: Sequence[int],
+    *,
+    count: int = 20,
+    seed: int = 1,
+) -> dict:
     """The paper's discrete Lipschitz constant made exact: change one input symbol (by one, cyclically), count the answers that change.
 
     mean, worst    over positions of the changed symbol, then averaged over questions, at each t in `times`
     target_mean, target_worst    the same of the right answers
     """
-    times, asked, modulus = _some(times), questions(task, count, length, generator=seed), _TASKS[task]
+    times, asked, modulus = (
+        _some(times),
+        questions(task, count, length, generator=seed),
+        _TASKS[task],
+    )
     one = torch.eye(length + 1, dtype=torch.int64)[1:]  # position by position
-    changed = torch.where(one.bool(), (asked.tokens[:, None] + 1) % modulus, asked.tokens[:, None]).flatten(0, 1)  # (count * length, length + 1)
+    changed = torch.where(
+        one.bool(), (asked.tokens[:, None] + 1) % modulus, asked.tokens[:, None]
+    ).flatten(0, 1)  # (count * length, length + 1)
     tokens = torch.cat([asked.tokens, changed]).to(_device(model))
 
     def counted(given: Tensor) -> tuple[float, float]:
@@ -269,13 +454,28 @@ def flips_along_t(model: LoopedTransformer, task: str, length: int, times: Seque
     return found
 
 
-def exits(model: LoopedTransformer, task: str, length: int, tolerances: Sequence[float], *, limit: int, count: int = 200, seed: int = 1) -> list[dict]:
+def exits(
+    model: LoopedTransformer,
+    task: str,
+    length: int,
+    tolerances: Sequence[float],
+    *,
+    limit: int,
+    count: int = 200,
+    seed: int = 1,
+) -> list[dict]:
     """Early exit at each tolerance: mean loops spent a question, and the share of right last answers."""
     asked, rows = questions(task, count, length, generator=seed), []
     for tol in tolerances:
         logits, spent = model.early_exit(asked.tokens.to(_device(model)), limit, tol=tol)
         right = logits[:, -1].argmax(-1).cpu() == asked.answers[:, -1]
-        rows.append({"tol": tol, "loops": spent.double().mean().item(), "right": right.double().mean().item()})
+        rows.append(
+            {
+                "tol": tol,
+                "loops": spent.double().mean().item(),
+                "right": right.double().mean().item(),
+            }
+        )
     return rows
 
 
@@ -283,17 +483,30 @@ def exits(model: LoopedTransformer, task: str, length: int, tolerances: Sequence
 def _ragged(prompts: Sequence[Prompt], device) -> tuple[Tensor, Tensor]:
     rows = [torch.tensor(senses()[1].question(prompt.text)) for prompt in prompts]
     lengths = torch.tensor([len(row) for row in rows], device=device)
-    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=Vocabulary.PAD).to(device), lengths
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=Vocabulary.PAD).to(
+        device
+    ), lengths
 
 
-def answers(model: LoopedTransformer, prompts: Sequence[Prompt], steps: int, *, start: int | None = 0, new_tokens: int = 40, tol: float | None = None,
-            loops: list | None = None) -> list[str]:
+def answers(
+    model: LoopedTransformer,
+    prompts: Sequence[Prompt],
+    steps: int,
+    *,
+    start: int | None = 0,
+    new_tokens: int = 40,
+    tol: float | None = None,
+    loops: list | None = None,
+) -> list[str]:
     """What the model answers after `steps` loops a token, greedily, from the random state of seed `start`; in the order of the prompts.
-    `loops`, a list, gains the mean loops a token of each answer (up to and with its end)."""
+    `loops`, a list, gains the mean loops a token of each answer (up to and with its end).
+    """
     texts = []
-    for part in (prompts[i:i + 128] for i in range(0, len(prompts), 128)):
+    for part in (prompts[i : i + 128] for i in range(0, len(prompts), 128)):
         tokens, lengths = _ragged(part, _device(model))
-        made = model.generate(tokens, steps, new_tokens, lengths=lengths, start=start, end=Vocabulary.END, tol=tol)
+        made = model.generate(
+            tokens, steps, new_tokens, lengths=lengths, start=start, end=Vocabulary.END, tol=tol
+        )
         for ids, spent in zip(made.tokens.tolist(), made.steps.tolist()):
             texts.append(senses()[1].decode(ids))
             used = spent[: ids.index(Vocabulary.END) + 1 if Vocabulary.END in ids else len(ids)]
@@ -306,11 +519,16 @@ def answer_scores(prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, 
     """f1: mean word F1 with the definition; exact: share of answers with all its words, in order; distance: mean words to edit."""
     truth = [prompt.sense.definition for prompt in prompts]
     pairs = [(word_senses.words(a), word_senses.words(b)) for a, b in zip(texts, truth)]
-    return {"f1": sum(word_senses.word_f1(a, b) for a, b in zip(texts, truth)) / len(truth), "exact": sum(a == b for a, b in pairs) / len(truth),
-            "distance": sum(word_senses.levenshtein(a, b) for a, b in pairs) / len(truth)}
+    return {
+        "f1": sum(word_senses.word_f1(a, b) for a, b in zip(texts, truth)) / len(truth),
+        "exact": sum(a == b for a, b in pairs) / len(truth),
+        "distance": sum(word_senses.levenshtein(a, b) for a, b in pairs) / len(truth),
+    }
 
 
-def pair_scores(pairs: Sequence[tuple[Prompt, Prompt]], texts: dict[Prompt, str]) -> dict[str, float]:
+def pair_scores(
+    pairs: Sequence[tuple[Prompt, Prompt]], texts: dict[Prompt, str]
+) -> dict[str, float]:
     """The paper's Figs. 8-9 for the answers at one t, over contrast pairs:
 
     ratio, spread   word-level Levenshtein distance of the answers over that of the questions: mean, standard deviation
@@ -320,14 +538,25 @@ def pair_scores(pairs: Sequence[tuple[Prompt, Prompt]], texts: dict[Prompt, str]
     """
     distance = lambda a, b: word_senses.levenshtein(word_senses.words(a), word_senses.words(b))  # noqa: E731
     asked = [distance(a.text, b.text) for a, b in pairs]
-    ratios = torch.tensor([distance(texts[a], texts[b]) / d for (a, b), d in zip(pairs, asked)], dtype=torch.float64)
-    right = [distance(a.sense.definition, b.sense.definition) / d for (a, b), d in zip(pairs, asked)]
+    ratios = torch.tensor(
+        [distance(texts[a], texts[b]) / d for (a, b), d in zip(pairs, asked)], dtype=torch.float64
+    )
+    right = [
+        distance(a.sense.definition, b.sense.definition) / d for (a, b), d in zip(pairs, asked)
+    ]
     missed = [distance(texts[p], p.sense.definition) for pair in pairs for p in pair]
-    return {"ratio": ratios.mean().item(), "spread": ratios.std().item(), "right_ratio": sum(right) / len(right),
-            "distance": sum(missed) / len(missed), "same": sum(texts[a] == texts[b] for a, b in pairs) / len(pairs)}
+    return {
+        "ratio": ratios.mean().item(),
+        "spread": ratios.std().item(),
+        "right_ratio": sum(right) / len(right),
+        "distance": sum(missed) / len(missed),
+        "same": sum(texts[a] == texts[b] for a, b in pairs) / len(pairs),
+    }
 
 
-def sense_exits(model: LoopedTransformer, prompts: Sequence[Prompt], tolerances: Sequence[float], *, limit: int) -> list[dict]:
+def sense_exits(
+    model: LoopedTransformer, prompts: Sequence[Prompt], tolerances: Sequence[float], *, limit: int
+) -> list[dict]:
     """Early exit at each tolerance: mean loops spent a token, and the scores of the answers."""
     rows = []
     for tol in tolerances:
@@ -341,28 +570,43 @@ def prompt_tokens(prompts: Sequence[Prompt]) -> Tensor:
     """Tokens (B, n) of questions of one length, for `steepness`, `contraction` and `paths`. Raises ValueError for several lengths."""
     tokens, lengths = _ragged(prompts, "cpu")
     if len(set(lengths.tolist())) != 1:
-        raise ValueError(f"prompts must be of one length in tokens, got {sorted(set(lengths.tolist()))}")
+        raise ValueError(
+            f"prompts must be of one length in tokens, got {sorted(set(lengths.tolist()))}"
+        )
     return tokens
 
 
 # ----------------------------------------------------------------------------------------------------- measuring: both
-def steepness(model: LoopedTransformer, tokens: Tensor, times: Sequence[int], *, max_steps: int = 30, tol: float = 1e-2) -> dict[str, list[list[float]]]:
+def steepness(
+    model: LoopedTransformer,
+    tokens: Tensor,
+    times: Sequence[int],
+    *,
+    max_steps: int = 30,
+    tol: float = 1e-2,
+) -> dict[str, list[list[float]]]:
     """True local Lipschitz constants along t, from the embedded input x: |dz_t/dx| (`latent`) and that of the last position's
-    logits (`logits`); a row a t, a column a sequence of `tokens` (B, n). From z_0 = 0. Lower bounds where the norm does not settle."""
+    logits (`logits`); a row a t, a column a sequence of `tokens` (B, n). From z_0 = 0. Lower bounds where the norm does not settle.
+    """
     x, found = model.embed(tokens).detach(), {"latent": [], "logits": []}
     last = torch.zeros(tokens.shape, dtype=torch.bool, device=tokens.device)
     last[:, -1] = True
     for t in _some(times):
+
         def latent(x):
             *_, z = _states(model, x, t)  # noqa: B023
             return z
 
         for name, f in (("latent", latent), ("logits", lambda x: model.decode(latent(x), last))):
-            found[name].append(lipschitz.local(f, x, max_steps=max_steps, tol=tol, throw=False).tolist())
+            found[name].append(
+                lipschitz.local(f, x, max_steps=max_steps, tol=tol, throw=False).tolist()
+            )
     return found
 
 
-def contraction(model: LoopedTransformer, tokens: Tensor, *, settle: int = 200, max_steps: int = 50) -> dict[str, list[float]]:
+def contraction(
+    model: LoopedTransformer, tokens: Tensor, *, settle: int = 200, max_steps: int = 50
+) -> dict[str, list[float]]:
     """Is the loop regular where it ends? Per sequence, at z = z_settle:
 
     modulus   |dG/dz|, the spectral norm (a lower bound where it does not settle in max_steps): below 1 for a regular operator
@@ -378,17 +622,24 @@ def contraction(model: LoopedTransformer, tokens: Tensor, *, settle: int = 200, 
         residual = (model.step(z, x) - z).flatten(1).norm(dim=1) / z.flatten(1).norm(dim=1)
     rates = []
     for path in torch.stack(moves, 1).double().tolist():
-        heard = next((t for t, move in enumerate(path) if move < 100 * torch.finfo(x.dtype).eps), len(path))
+        heard = next(
+            (t for t, move in enumerate(path) if move < 100 * torch.finfo(x.dtype).eps), len(path)
+        )
         first = max(heard - 11, 0)
         rates.append((path[heard - 1] / path[first]) ** (1 / max(heard - 1 - first, 1)))
-    modulus = lipschitz.local(lambda z: model.step(z, x), z, max_steps=max_steps, tol=1e-2, throw=False)
+    modulus = lipschitz.local(
+        lambda z: model.step(z, x), z, max_steps=max_steps, tol=1e-2, throw=False
+    )
     return {"modulus": modulus.tolist(), "rate": rates, "residual": residual.tolist()}
 
 
 @torch.no_grad()
-def paths(model: LoopedTransformer, tokens: Tensor, steps: int, *, start: int | None = None) -> tuple[Tensor, Tensor]:
+def paths(
+    model: LoopedTransformer, tokens: Tensor, steps: int, *, start: int | None = None
+) -> tuple[Tensor, Tensor]:
     """(points (B, steps, 2), share (2,)): the last position's states z_1, ..., z_steps of all sequences on their two common principal
-    axes, and the share of the variance that each axis explains."""
+    axes, and the share of the variance that each axis explains.
+    """
     _, states = model(tokens, steps, start=start, latents=True)
     flat = states[:, :, -1].transpose(0, 1).double()  # (B, steps, width)
     centred = flat - flat.mean((0, 1))
@@ -396,7 +647,16 @@ def paths(model: LoopedTransformer, tokens: Tensor, steps: int, *, start: int | 
     return centred @ axes[:2].T, s[:2] ** 2 / (s**2).sum()
 
 
-def ask(question: str, steps: int, *, model: str = "senses", seed: int = 0, new_tokens: int = 40, start: int | None = 0, revision: str | None = None) -> str:
+def ask(
+    question: str,
+    steps: int,
+    *,
+    model: str = "senses",
+    seed: int = 0,
+    new_tokens: int = 40,
+    start: int | None = 0,
+    revision: str | None = None,
+) -> str:
     """The answer of the shipped small model ("senses", with its seed), or of a checkpoint in Huginn's format: a folder, or a repository
     such as "tomg-group-umd/huginn-0125" (3.5 billion parameters: 7 GB to fetch, as much memory, in bfloat16).
 
@@ -404,20 +664,33 @@ def ask(question: str, steps: int, *, model: str = "senses", seed: int = 0, new_
     """
     if model == "senses":
         small, vocabulary = load("senses", seed=seed)[0], senses()[1]
-        made = small.generate(torch.tensor([vocabulary.question(question)]), steps, new_tokens, start=start, end=Vocabulary.END)
+        made = small.generate(
+            torch.tensor([vocabulary.question(question)]),
+            steps,
+            new_tokens,
+            start=start,
+            end=Vocabulary.END,
+        )
         return vocabulary.decode(made.tokens[0].tolist())
-    large, tokenizer = load_huginn(model, revision=revision), load_tokenizer(model, revision=revision)
+    large, tokenizer = (
+        load_huginn(model, revision=revision),
+        load_tokenizer(model, revision=revision),
+    )
     begin, end = ((tokenizer.token_to_id(word)) for word in ("<|begin_text|>", "<|end_text|>"))
     ids = tokenizer.encode(question, add_special_tokens=False).ids
     if not ids:
-        raise ValueError(f"question must hold at least one token, got {question!r}: the prompt is empty")
+        raise ValueError(
+            f"question must hold at least one token, got {question!r}: the prompt is empty"
+        )
     tokens = torch.tensor([([] if begin is None else [begin]) + ids])
     made = large.generate(tokens, steps, new_tokens, start=start, end=end)
     return tokenizer.decode(made.tokens[0].tolist())
 
 
 # ------------------------------------------------------------------------------------------------------------- records
-def evaluate(name: str, *, seed: int, profile: str = "paper", count: int | None = None, device: str = "cpu") -> dict:
+def evaluate(
+    name: str, *, seed: int, profile: str = "paper", count: int | None = None, device: str = "cpu"
+) -> dict:
     """What a finished model does with `count` questions of each kind (None: 200 of every length, every held-out question).
 
     Reasoning, `along_t`: for each of LENGTHS n the share of right answers at every t up to 2 n, and at 4 n and 8 n, and the loops
@@ -427,8 +700,15 @@ def evaluate(name: str, *, seed: int, profile: str = "paper", count: int | None 
     task, _, kind = name.partition("-")
     model, card = load(name, seed=seed, profile=profile)
     model.to(device)
-    found = {"name": name, "seed": seed, "profile": profile, "sha256": card["sha256"], "parameters": card["parameters"],
-             "train_seconds": card["seconds"], "metrics": card["metrics"]}
+    found = {
+        "name": name,
+        "seed": seed,
+        "profile": profile,
+        "sha256": card["sha256"],
+        "parameters": card["parameters"],
+        "train_seconds": card["seconds"],
+        "metrics": card["metrics"],
+    }
     if task in _TASKS:
         rows, count = [], count or 200
         for n in LENGTHS:
@@ -440,7 +720,10 @@ def evaluate(name: str, *, seed: int, profile: str = "paper", count: int | None 
     rows = []
     for part, times in TIMES.items():
         prompts = getattr(senses()[0], part)[:count]
-        rows += [{"part": part, "t": t, "texts": answers(model, prompts, t)} for t in (times[:1] if kind else times)]
+        rows += [
+            {"part": part, "t": t, "texts": answers(model, prompts, t)}
+            for t in (times[:1] if kind else times)
+        ]
     return found | {"answers": rows}
 
 
@@ -467,8 +750,15 @@ def reports(name: str, *, profile: str = "paper") -> list[dict]:
 
 def right_along_t(rows: Sequence[dict]) -> dict:
     """`reports` of a reasoning task, seed beside seed: for each length n the times `t`[n], `right`[n] (a row a t, a column a seed) and
-    `loops`[n] to 99 % of each seed, None where it never gets there."""
-    found = {"seeds": [row["seed"] for row in rows], "trained_length": [row["metrics"]["trained_length"] for row in rows], "t": {}, "right": {}, "loops": {}}
+    `loops`[n] to 99 % of each seed, None where it never gets there.
+    """
+    found = {
+        "seeds": [row["seed"] for row in rows],
+        "trained_length": [row["metrics"]["trained_length"] for row in rows],
+        "t": {},
+        "right": {},
+        "loops": {},
+    }
     for curves in zip(*(row["along_t"] for row in rows)):
         n = curves[0]["length"]
         found["t"][n] = curves[0]["t"]
@@ -488,7 +778,7 @@ def scores_along_t(rows: Sequence[dict]) -> tuple[dict, dict]:
     by_pair: dict = {name: [] for name in ("t", "ratio", "spread", "distance", "same")}
     for answered in zip(*(row["answers"] for row in rows)):
         part, t = answered[0]["part"], answered[0]["t"]
-        prompts = getattr(questions, part)[:len(answered[0]["texts"])]
+        prompts = getattr(questions, part)[: len(answered[0]["texts"])]
         scores = [answer_scores(prompts, seed["texts"]) for seed in answered]
         found["t"][part].append(t)
         for name in ("f1", "exact", "distance"):

@@ -24,13 +24,34 @@ from equilibria.problems import linear_programs
 from equilibria.problems.linear_programs import LinearPrograms
 from equilibria.project import data_folder
 
-__all__ = ["WIDTHS", "TRAINED_STEPS", "data", "new", "load", "names", "seeds", "train", "implicit_loss", "unrolled_loss", "relative_error", "trajectory", "along_t",
-           "perturbed_along_t"]
+__all__ = [
+    "TRAINED_STEPS",
+    "WIDTHS",
+    "along_t",
+    "data",
+    "implicit_loss",
+    "load",
+    "names",
+    "new",
+    "perturbed_along_t",
+    "relative_error",
+    "seeds",
+    "train",
+    "trajectory",
+    "unrolled_loss",
+]
 
 WIDTHS = (4, 8, 16, 32)
-_SEED_OF_TRAINING, _SEED_OF_TEST = 0, 1  # of the programs; a model's own seed moves its start and its batches
+_SEED_OF_TRAINING, _SEED_OF_TEST = (
+    0,
+    1,
+)  # of the programs; a model's own seed moves its start and its batches
 _SIZES = {"paper": (2500, 1000), "quick": (250, 100)}
-_STEPS = {"explicit": dict.fromkeys(WIDTHS, 4000), "unrolled": {8: 2000}, "implicit": {4: 4000, 8: 4000, 16: 3500, 32: 2500}}
+_STEPS = {
+    "explicit": dict.fromkeys(WIDTHS, 4000),
+    "unrolled": {8: 2000},
+    "implicit": {4: 4000, 8: 4000, 16: 3500, 32: 2500},
+}
 _FREE, _GRADED = 16, 4  # iterations without gradient: 0 to _FREE; with: _GRADED
 TRAINED_STEPS = _FREE + _GRADED  # training never iterated further
 _PENALTY = 1.0  # weight of |y_T - y_{T-1}| / (|y*| + 1) beside the error
@@ -38,14 +59,18 @@ _PENALTY = 1.0  # weight of |y_T - y_{T-1}| / (|y*| + 1) beside the error
 
 def names(profile: str) -> list[str]:
     """The models that can be trained; the same in every profile."""
-    return [f"{kind}-{width}" for kind in ("explicit", "implicit") for width in WIDTHS] + ["unrolled-8"]
+    return [f"{kind}-{width}" for kind in ("explicit", "implicit") for width in WIDTHS] + [
+        "unrolled-8"
+    ]
 
 
 def data(profile: str, *, progress: bool = True) -> tuple[LinearPrograms, LinearPrograms]:
     """(training, test) programs of a profile, generated once and kept under `data/linear_programs`."""
     folder = data_folder() / "linear_programs"
-    return tuple(linear_programs.generate_cached(count, folder=folder, seed=seed, progress=progress)
-                 for count, seed in zip(_SIZES[profile], (_SEED_OF_TRAINING, _SEED_OF_TEST)))
+    return tuple(
+        linear_programs.generate_cached(count, folder=folder, seed=seed, progress=progress)
+        for count, seed in zip(_SIZES[profile], (_SEED_OF_TRAINING, _SEED_OF_TEST))
+    )
 
 
 def relative_error(y: Tensor, label: Tensor) -> Tensor:
@@ -64,7 +89,9 @@ _KEPT = Kept("linear_programs", "paper", lambda name, profile: new(name))
 load, seeds = _KEPT.load, _KEPT.seeds
 
 
-def implicit_loss(model: ImplicitGNN, x: Graph, label: Tensor, generator: torch.Generator) -> Tensor:
+def implicit_loss(
+    model: ImplicitGNN, x: Graph, label: Tensor, generator: torch.Generator
+) -> Tensor:
     """Mean error over the graded iterations, plus the penalty on the last move (see the module's header)."""
     B, n = label.shape
     y = x.l + (x.u - x.l) * torch.rand(B, n, generator=generator).to(label)
@@ -87,15 +114,30 @@ def unrolled_loss(model: ImplicitGNN, x: Graph, label: Tensor, *, depth: int) ->
     return relative_error(y, label).mean()
 
 
-def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = None, device: str | None = None) -> training.Outcome:
+def train(
+    name: str,
+    *,
+    profile: str,
+    seed: int = 0,
+    minutes: float | None = None,
+    device: str | None = None,
+) -> training.Outcome:
     """Train one model; resumes where an earlier call stopped, from `data/trainings`. Writes
-    `data/checkpoints/linear_programs/NAME-seedN`."""
+    `data/checkpoints/linear_programs/NAME-seedN`.
+    """
     kind, width = name.split("-")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     programs, test = data(profile)
     size = min(250, len(programs))
-    settings = training.Settings(steps=40 if profile == "quick" else _STEPS[kind][int(width)], learning_rate=1e-2, clip=5.0, warmup=100, ema=0.999, seed=seed,
-                                 save_every=20)
+    settings = training.Settings(
+        steps=40 if profile == "quick" else _STEPS[kind][int(width)],
+        learning_rate=1e-2,
+        clip=5.0,
+        warmup=100,
+        ema=0.999,
+        seed=seed,
+        save_every=20,
+    )
     model = new(name, seed=seed).to(device)
 
     def loss(model, step, generator):
@@ -103,14 +145,27 @@ def train(name: str, *, profile: str, seed: int = 0, minutes: float | None = Non
         x, label = graph(batch, device=device), batch.y.to(device, torch.float32)
         if kind == "implicit":
             return implicit_loss(model, x, label, generator)
-        return unrolled_loss(model, x, label, depth=3 if step < settings.steps * 2 // 3 else 6)  # an explicit model has one y
+        return unrolled_loss(
+            model, x, label, depth=3 if step < settings.steps * 2 // 3 else 6
+        )  # an explicit model has one y
 
     def validate(model):
-        return {f"{part}_error": along_t(model, p, steps=64, device=device)["mean"][-1]
-                for part, p in (("train", programs), ("test", test))}
+        return {
+            f"{part}_error": along_t(model, p, steps=64, device=device)["mean"][-1]
+            for part, p in (("train", programs), ("test", test))
+        }
 
-    return _KEPT.train(name, model, loss, settings=settings, profile=profile, device=device, minutes=minutes, validate=validate,
-                       card={"programs": list(_SIZES[profile])})
+    return _KEPT.train(
+        name,
+        model,
+        loss,
+        settings=settings,
+        profile=profile,
+        device=device,
+        minutes=minutes,
+        validate=validate,
+        card={"programs": list(_SIZES[profile])},
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ measuring
@@ -128,8 +183,14 @@ def _parts(count: int, size: int = 250) -> list[slice]:
 
 
 @torch.no_grad()
-def along_t(model: ExplicitGNN | ImplicitGNN, programs: LinearPrograms, *, steps: int, dtype=torch.float32,
-            device: str = "cpu") -> dict[str, list[float]]:
+def along_t(
+    model: ExplicitGNN | ImplicitGNN,
+    programs: LinearPrograms,
+    *,
+    steps: int,
+    dtype=torch.float32,
+    device: str = "cpu",
+) -> dict[str, list[float]]:
     """What becomes of y_1, ..., y_steps, averaged over the programs:
 
     mean, std   of the error |y_t - y*| / (|y*| + 1)
@@ -139,7 +200,11 @@ def along_t(model: ExplicitGNN | ImplicitGNN, programs: LinearPrograms, *, steps
     seen = {"error": [], "violation": [], "gap": []}
     for part in (programs[s] for s in _parts(len(programs))):
         x, label = graph(part, dtype=dtype, device=device), part.y.to(device, dtype)
-        b, equality, c = part.b.to(device, dtype), part.equality.to(device), part.c.to(device, dtype)
+        b, equality, c = (
+            part.b.to(device, dtype),
+            part.equality.to(device),
+            part.c.to(device, dtype),
+        )
         rows = {name: [] for name in seen}
         for y in trajectory(model, x, steps):
             slack = (x.A @ y.reshape(-1, 1)).view_as(b) - b
@@ -150,13 +215,23 @@ def along_t(model: ExplicitGNN | ImplicitGNN, programs: LinearPrograms, *, steps
         for name, values in rows.items():
             seen[name].append(torch.stack(values))
     error, violation, gap = (torch.cat(v, 1) for v in seen.values())
-    return {"mean": error.mean(1).tolist(), "std": error.std(1).tolist(), "violation": violation.mean(1).tolist(),
-            "gap": (gap.mean(1) / programs.objective.abs().mean()).tolist()}
+    return {
+        "mean": error.mean(1).tolist(),
+        "std": error.std(1).tolist(),
+        "violation": violation.mean(1).tolist(),
+        "gap": (gap.mean(1) / programs.objective.abs().mean()).tolist(),
+    }
 
 
 @torch.no_grad()
-def perturbed_along_t(model: ExplicitGNN | ImplicitGNN, programs: LinearPrograms, moved: LinearPrograms, *, norm: float,
-                      steps: int) -> dict[str, list[float]]:
+def perturbed_along_t(
+    model: ExplicitGNN | ImplicitGNN,
+    programs: LinearPrograms,
+    moved: LinearPrograms,
+    *,
+    norm: float,
+    steps: int,
+) -> dict[str, list[float]]:
     """The Lipschitz protocol (paper, section 5.3) for one kind of perturbation, in float64:
 
     ratio    mean over the programs of |y_t(x + dx) - y_t(x)| / |dx|, the paper's estimate of a Lipschitz constant, per t
@@ -166,9 +241,17 @@ def perturbed_along_t(model: ExplicitGNN | ImplicitGNN, programs: LinearPrograms
     model = copy.deepcopy(model).double()
     ratios, errors = [], []
     for s in _parts(len(programs)):
-        x, dx, label = graph(programs[s], dtype=torch.float64), graph(moved[s], dtype=torch.float64), moved.y[s]
+        x, dx, label = (
+            graph(programs[s], dtype=torch.float64),
+            graph(moved[s], dtype=torch.float64),
+            moved.y[s],
+        )
         pairs = list(zip(trajectory(model, x, steps), trajectory(model, dx, steps)))
         ratios.append(torch.stack([(there - here).norm(dim=1) / norm for here, there in pairs]))
         errors.append(torch.stack([relative_error(there, label) for _, there in pairs]))
     ratios, errors = torch.cat(ratios, 1), torch.cat(errors, 1)
-    return {"ratio": ratios.mean(1).tolist(), "median": ratios.median(1).values.tolist(), "error": errors.mean(1).tolist()}
+    return {
+        "ratio": ratios.mean(1).tolist(),
+        "median": ratios.median(1).values.tolist(),
+        "error": errors.mean(1).tolist(),
+    }

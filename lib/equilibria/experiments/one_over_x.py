@@ -21,15 +21,44 @@ from torch.nn.utils import parametrize
 
 from equilibria import checkpoints, fixed_point, lipschitz, regularity, training
 from equilibria.operators.bounded_mlp import BoundedMLP
-from equilibria.operators.reciprocal import NaiveReciprocal, RegularReciprocal, closed_form, predicted_iterations, slope
+from equilibria.operators.reciprocal import (
+    NaiveReciprocal,
+    RegularReciprocal,
+    closed_form,
+    predicted_iterations,
+    slope,
+)
 from equilibria.operators.sufficiency import Relaxed, regular_operator
 from equilibria.problems.steep_targets import SIGN, TARGETS, paper_step, smooth_sign
 from equilibria.project import data_folder
 from equilibria.results import write
 
-__all__ = ["BOUNDS", "NEAR", "SEEDS", "TIMES", "broken_toy", "conceptual", "constant_step", "curves", "explicit_results", "least_error", "limit",
-           "load", "measure", "measure_toy", "names", "needed_iterations", "new", "operator_slopes", "panels", "solves", "steepness",
-           "sufficiency", "train", "without_contraction"]
+__all__ = [
+    "BOUNDS",
+    "NEAR",
+    "SEEDS",
+    "TIMES",
+    "broken_toy",
+    "conceptual",
+    "constant_step",
+    "curves",
+    "explicit_results",
+    "least_error",
+    "limit",
+    "load",
+    "measure",
+    "measure_toy",
+    "names",
+    "needed_iterations",
+    "new",
+    "operator_slopes",
+    "panels",
+    "solves",
+    "steepness",
+    "sufficiency",
+    "train",
+    "without_contraction",
+]
 
 BOUNDS = (5, 10, 15, 20)
 SEEDS = (0, 1, 2)
@@ -38,10 +67,15 @@ MODULUS = 0.96
 TIMES = (1, 5, 25, 50, 100, 400)  # the paper's 1, 5, 25, and whether it stays there
 _STEPS = {"explicit": 250, "implicit": 400}
 _RATE = {"explicit": 1e-2, "implicit": 2e-2}
-_POWER_SEED = 67280421310721  # of the start of the power iterations, which hardly matters but must be fixed
+_POWER_SEED = (
+    67280421310721  # of the start of the power iterations, which hardly matters but must be fixed
+)
 _POINTS = 128  # log-spaced training points
 _GRID = 201  # log-spaced test points
-_FREE, _GRADED = (50, 100), 25  # iterations without gradient (drawn for each step) and with: nothing is tuned to one t
+_FREE, _GRADED = (
+    (50, 100),
+    25,
+)  # iterations without gradient (drawn for each step) and with: nothing is tuned to one t
 
 
 # ------------------------------------------------------------------------------------------------- the toy: training
@@ -62,14 +96,18 @@ def new(name: str, *, seed: int = 0, modulus: float = MODULUS) -> BoundedMLP:
         torch.manual_seed(seed)
         if kind == "explicit":
             return BoundedMLP([float(bound)], width=1024, layers=2, spans=[(NEAR, 1)])
-        return BoundedMLP([modulus, float(bound)], width=256, layers=1, spans=[(0, 1 / NEAR), (NEAR, 1)])
+        return BoundedMLP(
+            [modulus, float(bound)], width=256, layers=1, spans=[(0, 1 / NEAR), (NEAR, 1)]
+        )
 
 
 def _stem(name: str, seed: int) -> Path:
     return data_folder() / "checkpoints" / "one_over_x" / f"{name}-seed{seed}"
 
 
-def train(name: str, *, profile: str = "quick", seed: int = 0, minutes: float | None = None) -> training.Outcome:
+def train(
+    name: str, *, profile: str = "quick", seed: int = 0, minutes: float | None = None
+) -> training.Outcome:
     """Train one network; resumes where an earlier call stopped. The mean squared error is taken over log-spaced points.
 
     Writes `data/checkpoints/one_over_x/NAME-seedN`: weights and card of an implicit network, the results of an explicit one.
@@ -98,22 +136,41 @@ def train(name: str, *, profile: str = "quick", seed: int = 0, minutes: float | 
                 y = model(y, x)
         return (y - 1 / x).square().mean()
 
-    settings = training.Settings(steps=_STEPS[kind], learning_rate=_RATE[kind], warmup=20, seed=seed, save_every=50)
+    settings = training.Settings(
+        steps=_STEPS[kind], learning_rate=_RATE[kind], warmup=20, seed=seed, save_every=50
+    )
     scratch = data_folder() / "trainings" / "one_over_x" / f"{name}-seed{seed}"
-    outcome = training.train(model, explicit_loss if kind == "explicit" else implicit_loss, settings=settings, stem=scratch,
-                             card={"name": name, "near": NEAR, "modulus": MODULUS}, minutes=minutes)
+    outcome = training.train(
+        model,
+        explicit_loss if kind == "explicit" else implicit_loss,
+        settings=settings,
+        stem=scratch,
+        card={"name": name, "near": NEAR, "modulus": MODULUS},
+        minutes=minutes,
+    )
     if outcome.finished:
         model.freeze().eval()
-        card = {key: value for key, value in checkpoints.read_card(scratch).items() if key != "sha256"}
-        card |= {"bounds": model.bounds(), "maker": f"equilibria train one_over_x/{name} --seed {seed}"}
+        card = {
+            key: value for key, value in checkpoints.read_card(scratch).items() if key != "sha256"
+        }
+        card |= {
+            "bounds": model.bounds(),
+            "maker": f"equilibria train one_over_x/{name} --seed {seed}",
+        }
         if kind == "implicit":
             checkpoints.save(_stem(name, seed), model, card)
         else:
             text = json.dumps({**card, "results": _measure(model, (1,))}, indent=1, sort_keys=True)
             _stem(name, seed).parent.mkdir(parents=True, exist_ok=True)
             write(_stem(name, seed).with_suffix(".json"), text + "\n")
-    print(f"{name} seed {seed}: step {outcome.step}, {outcome.seconds:.0f} s, "
-          + ("finished" if outcome.finished else "stopped at the time limit; the same command continues"))
+    print(
+        f"{name} seed {seed}: step {outcome.step}, {outcome.seconds:.0f} s, "
+        + (
+            "finished"
+            if outcome.finished
+            else "stopped at the time limit; the same command continues"
+        )
+    )
     return outcome
 
 
@@ -130,7 +187,9 @@ def explicit_results(name: str, *, seed: int) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))["results"]
     except (OSError, ValueError, KeyError) as error:
-        raise checkpoints.CheckpointError(f"{path} is missing or damaged ({error}): run `equilibria train one_over_x/{name} --seed {seed}`") from error
+        raise checkpoints.CheckpointError(
+            f"{path} is missing or damaged ({error}): run `equilibria train one_over_x/{name} --seed {seed}`"
+        ) from error
 
 
 # ------------------------------------------------------------------------------------------------ the toy: measuring
@@ -139,7 +198,11 @@ def _measure(model: BoundedMLP, times: tuple[int, ...]) -> dict:
     """Errors and steepness of y_t on _GRID points in float64, and y_t on every second, for each t (explicit: one answer)."""
     model, x = copy.deepcopy(model).double(), inputs(_GRID).double()
     found = {"sup_error": [], "mean_relative_error": [], "steepest": [], "curve": []}
-    iterates = [model(x)] if len(model.limits) == 1 else fixed_point.trajectory(model, torch.zeros_like(x), x, max(times))
+    iterates = (
+        [model(x)]
+        if len(model.limits) == 1
+        else fixed_point.trajectory(model, torch.zeros_like(x), x, max(times))
+    )
     for t, y in enumerate(iterates, 1):
         if t in times:
             error = (y * x - 1).abs()
@@ -153,26 +216,45 @@ def _measure(model: BoundedMLP, times: tuple[int, ...]) -> dict:
 def measure_toy() -> dict:
     """The learned toy at each t of TIMES: every seed's measurements under {"explicit" | "implicit": {"5": [per seed]}}, and
     {"summary": {"5": ...}} with means and standard deviations over seeds. Implicit: recomputed from the shipped weights;
-    explicit: read from what its training wrote. Raises CheckpointError when either is missing or damaged."""
+    explicit: read from what its training wrote. Raises CheckpointError when either is missing or damaged.
+    """
     found = {
-        "inputs": inputs(_GRID)[::2, 0], "times": TIMES, "seeds": SEEDS,
-        "explicit": {str(b): [explicit_results(f"explicit-{b}", seed=s) for s in SEEDS] for b in BOUNDS},
-        "implicit": {str(b): [_measure(load(f"implicit-{b}", seed=s)[0], TIMES) for s in SEEDS] for b in BOUNDS},
-        "operator_bounds": {str(b): [load(f"implicit-{b}", seed=s)[0].bounds() for s in SEEDS] for b in BOUNDS},
+        "inputs": inputs(_GRID)[::2, 0],
+        "times": TIMES,
+        "seeds": SEEDS,
+        "explicit": {
+            str(b): [explicit_results(f"explicit-{b}", seed=s) for s in SEEDS] for b in BOUNDS
+        },
+        "implicit": {
+            str(b): [_measure(load(f"implicit-{b}", seed=s)[0], TIMES) for s in SEEDS]
+            for b in BOUNDS
+        },
+        "operator_bounds": {
+            str(b): [load(f"implicit-{b}", seed=s)[0].bounds() for s in SEEDS] for b in BOUNDS
+        },
         "least_error": {str(b): least_error(b, NEAR) for b in BOUNDS},
     }
-    found["summary"] = {str(b): {kind: _over_seeds(found[kind][str(b)]) for kind in ("explicit", "implicit")} for b in BOUNDS}
+    found["summary"] = {
+        str(b): {kind: _over_seeds(found[kind][str(b)]) for kind in ("explicit", "implicit")}
+        for b in BOUNDS
+    }
     at_25 = TIMES.index(25)
     for entry in found["summary"].values():
-        entry["implicit"]["sup_error_to_25"] = entry["implicit"]["sup_error"][:at_25 + 1]
+        entry["implicit"]["sup_error_to_25"] = entry["implicit"]["sup_error"][: at_25 + 1]
     found["at_25"] = {  # one entry per bound
         "implicit": [found["summary"][str(b)]["implicit"]["sup_error"][at_25] for b in BOUNDS],
         "explicit": [found["summary"][str(b)]["explicit"]["sup_error"][0] for b in BOUNDS],
         "least_error": list(found["least_error"].values()),
-        "implicit_steepest": [found["summary"][str(b)]["implicit"]["steepest"][at_25] for b in BOUNDS],
+        "implicit_steepest": [
+            found["summary"][str(b)]["implicit"]["steepest"][at_25] for b in BOUNDS
+        ],
         "bound": list(BOUNDS),
-        "steepest_at_1_over_bound": [seed["steepest"][0] / b for b in BOUNDS for seed in found["implicit"][str(b)]],
-        "explicit_steepest_over_bound": [seed["steepest"][0] / b for b in BOUNDS for seed in found["explicit"][str(b)]],
+        "steepest_at_1_over_bound": [
+            seed["steepest"][0] / b for b in BOUNDS for seed in found["implicit"][str(b)]
+        ],
+        "explicit_steepest_over_bound": [
+            seed["steepest"][0] / b for b in BOUNDS for seed in found["explicit"][str(b)]
+        ],
     }
     return found
 
@@ -189,8 +271,13 @@ def _over_seeds(measured: list[dict]) -> dict:
 def broken_toy(modulus: float = 1.2, steps: int = 400) -> dict:
     """implicit-5 as trained, and the same weights without a contraction: errors at t = 1 ... steps."""
     model, times = load("implicit-5", seed=0)[0], tuple(range(1, steps + 1))
-    return {"contraction": {"modulus": MODULUS, "sup_error": _measure(model, times)["sup_error"]},
-            "without": {"modulus": modulus, "sup_error": _measure(without_contraction(model, modulus), times)["sup_error"]}}
+    return {
+        "contraction": {"modulus": MODULUS, "sup_error": _measure(model, times)["sup_error"]},
+        "without": {
+            "modulus": modulus,
+            "sup_error": _measure(without_contraction(model, modulus), times)["sup_error"],
+        },
+    }
 
 
 def without_contraction(model: BoundedMLP, modulus: float) -> BoundedMLP:
@@ -214,10 +301,22 @@ def least_error(bound: float, near: float) -> float:
 # -------------------------------------------------------------------------------------------------- theory: measuring
 def _log_space(low: float, high: float, count: int, device: str) -> Tensor:
     """(count, 1) float64 points."""
-    return torch.logspace(math.log10(low), math.log10(high), count, dtype=torch.float64, device=device)[:, None]
+    return torch.logspace(
+        math.log10(low), math.log10(high), count, dtype=torch.float64, device=device
+    )[:, None]
 
 
-def measure(*, eta: float, tol: float, iterations: list[int], intervals: list[float], points: int, levels: int, seed: int, device: str) -> dict:
+def measure(
+    *,
+    eta: float,
+    tol: float,
+    iterations: list[int],
+    intervals: list[float],
+    points: int,
+    levels: int,
+    seed: int,
+    device: str,
+) -> dict:
     """Everything of notebook 01 but the learned toy: what its results.json holds. Arguments: the notebook's parameters."""
     return {
         "curves": curves(eta, iterations, points, device),
@@ -237,23 +336,59 @@ def solves(eta: float, tol: float, points: list[float], device: str = "cpu") -> 
     |G(y_t) - y_t| / |G(y_t)| = eta x q^t / (1 - q^(t+1)), q = 1 - eta x, for t = 0, 1, ...
     """
     x = torch.tensor(points, dtype=torch.float64, device=device)[:, None]
-    budget = int(predicted_iterations(x, tol, eta).max()) + 1  # the relative residual passes before the relative error does
-    solution = fixed_point.solve(RegularReciprocal(eta), torch.zeros_like(x), x, method=fixed_point.Picard(), max_steps=budget, tol=tol)
+    budget = (
+        int(predicted_iterations(x, tol, eta).max()) + 1
+    )  # the relative residual passes before the relative error does
+    solution = fixed_point.solve(
+        RegularReciprocal(eta),
+        torch.zeros_like(x),
+        x,
+        method=fixed_point.Picard(),
+        max_steps=budget,
+        tol=tol,
+    )
     found = []
     for one, residual, steps in zip(points, solution.residuals, solution.steps.tolist()):
         t, q = torch.arange(steps, dtype=torch.float64), 1 - eta * one
-        found.append({"x": one, "steps": steps, "residual": residual[:steps], "predicted": eta * one * q**t / (1 - q ** (t + 1))})
-    return {"x": points, "tol": tol, "solves": found,
-            "largest_gap": max(float((s["residual"].cpu() / s["predicted"] - 1).abs().max()) for s in found)}
+        found.append(
+            {
+                "x": one,
+                "steps": steps,
+                "residual": residual[:steps],
+                "predicted": eta * one * q**t / (1 - q ** (t + 1)),
+            }
+        )
+    return {
+        "x": points,
+        "tol": tol,
+        "solves": found,
+        "largest_gap": max(
+            float((s["residual"].cpu() / s["predicted"] - 1).abs().max()) for s in found
+        ),
+    }
 
 
 def curves(eta: float, times: list[int], points: int, device: str = "cpu") -> dict:
     """y_t of the regular operator, iterated from 0, beside its closed form, for each t of `times`."""
     x, times = _log_space(1e-3, 1, points, device), sorted(set(times))
-    iterates = [y for t, y in enumerate(fixed_point.trajectory(RegularReciprocal(eta), torch.zeros_like(x), x, max(times)), 1) if t in times]
+    iterates = [
+        y
+        for t, y in enumerate(
+            fixed_point.trajectory(RegularReciprocal(eta), torch.zeros_like(x), x, max(times)), 1
+        )
+        if t in times
+    ]
     exact = [closed_form(x, t, eta) for t in times]
-    return {"x": x[:, 0], "times": times, "iterates": [y[:, 0] for y in iterates], "closed_form": [y[:, 0] for y in exact],
-            "target": 1 / x[:, 0], "largest_gap": [float(((y - e) / e).abs().max()) for y, e in zip(iterates, exact, strict=True)]}
+    return {
+        "x": x[:, 0],
+        "times": times,
+        "iterates": [y[:, 0] for y in iterates],
+        "closed_form": [y[:, 0] for y in exact],
+        "target": 1 / x[:, 0],
+        "largest_gap": [
+            float(((y - e) / e).abs().max()) for y, e in zip(iterates, exact, strict=True)
+        ],
+    }
 
 
 def operator_slopes(eta: float, points: int, device: str = "cpu") -> dict:
@@ -261,15 +396,21 @@ def operator_slopes(eta: float, points: int, device: str = "cpu") -> dict:
     x = _log_space(1e-4, 1, points, device)
     at = lambda G, size: lipschitz.local(lambda x: G(torch.full_like(x, size), x), x)  # noqa: E731
     naive, regular = NaiveReciprocal(eta), RegularReciprocal(eta)
-    found = {"x": x[:, 0], "naive": at(naive, 1.0), "regular": {"1": at(regular, 1.0), "10": at(regular, 10.0)},
-             "modulus": {"naive": naive.modulus(x)[:, 0], "regular": regular.modulus(x)[:, 0]}}
-    found["blow_up"] = {"naive": float(found["naive"].max() / found["naive"].min()),
-                        "regular": float(found["regular"]["1"].max() / found["regular"]["1"].min())}
+    found = {
+        "x": x[:, 0],
+        "naive": at(naive, 1.0),
+        "regular": {"1": at(regular, 1.0), "10": at(regular, 10.0)},
+        "modulus": {"naive": naive.modulus(x)[:, 0], "regular": regular.modulus(x)[:, 0]},
+    }
+    found["blow_up"] = {
+        "naive": float(found["naive"].max() / found["naive"].min()),
+        "regular": float(found["regular"]["1"].max() / found["regular"]["1"].min()),
+    }
     return found
 
 
 def steepness(eta: float, intervals: list[float], points: int, device: str = "cpu") -> list[dict]:
-    """sup of |dy_t/dx| over [d, 1] against t, per d of `intervals`: measured through the iteration, closed form, and bounds.
+    """Sup of |dy_t/dx| over [d, 1] against t, per d of `intervals`: measured through the iteration, closed form, and bounds.
 
     `bound` is y_t(d)^2: |dy_t/dx| <= sum over k < t of mu^(t-1-k) eta |y_k| <= eta y_t (1 - mu^t) / (1 - mu), the argument of
     Theorem 2.5 at t steps; `limit` is Lip_x(G)(y*) / (1 - mu) = eta (1/d) / (eta d) = 1/d^2, the theorem itself.
@@ -278,18 +419,36 @@ def steepness(eta: float, intervals: list[float], points: int, device: str = "cp
     for d in intervals:
         x = _log_space(d, 1, points, device)
         # the slope is within 1 % of its limit when 1 - eta d has decayed by exp(-10)
-        times = sorted({round(t) for t in torch.logspace(0, math.log10(12 / (eta * d)), 25, dtype=torch.float64).tolist()})
+        times = sorted(
+            {
+                round(t)
+                for t in torch.logspace(
+                    0, math.log10(12 / (eta * d)), 25, dtype=torch.float64
+                ).tolist()
+            }
+        )
         edge = x[:1]
-        found.append({
-            "interval": d, "times": times,
-            "measured": [float(lipschitz.local(lambda x, t=t: _last(RegularReciprocal(eta), x, t), x).max()) for t in times],
-            "closed_form": [float(slope(x, t, eta).abs().max()) for t in times],
-            "bound": [float(closed_form(edge, t, eta) ** 2) for t in times],
-            "limit": 1 / d**2,
-            "error": [float((1 / edge - closed_form(edge, t, eta)) * edge) for t in times],
-        })
-        found[-1]["largest_gap"] = max(abs(m / c - 1) for t, m, c in
-                                       zip(times, found[-1]["measured"], found[-1]["closed_form"]) if t > 1)  # y_1 = eta is flat
+        found.append(
+            {
+                "interval": d,
+                "times": times,
+                "measured": [
+                    float(
+                        lipschitz.local(lambda x, t=t: _last(RegularReciprocal(eta), x, t), x).max()
+                    )
+                    for t in times
+                ],
+                "closed_form": [float(slope(x, t, eta).abs().max()) for t in times],
+                "bound": [float(closed_form(edge, t, eta) ** 2) for t in times],
+                "limit": 1 / d**2,
+                "error": [float((1 / edge - closed_form(edge, t, eta)) * edge) for t in times],
+            }
+        )
+        found[-1]["largest_gap"] = max(
+            abs(m / c - 1)
+            for t, m, c in zip(times, found[-1]["measured"], found[-1]["closed_form"])
+            if t > 1
+        )  # y_1 = eta is flat
         found[-1]["end_over_limit"] = found[-1]["measured"][-1] / found[-1]["limit"]
     return found
 
@@ -297,7 +456,13 @@ def steepness(eta: float, intervals: list[float], points: int, device: str = "cp
 def panels(etas: list[float], times: list[int], points: int, device: str = "cpu") -> dict:
     """y_t for several steps and iterations: what the slider shows, for readers without one."""
     x = _log_space(1e-2, 1, points, device)[:, 0]
-    return {"x": x, "target": 1 / x, "times": times, "etas": etas, "iterates": [[closed_form(x, t, eta) for t in times] for eta in etas]}
+    return {
+        "x": x,
+        "target": 1 / x,
+        "times": times,
+        "etas": etas,
+        "iterates": [[closed_form(x, t, eta) for t in times] for eta in etas],
+    }
 
 
 def _last(G, x: Tensor, t: int) -> Tensor:
@@ -311,11 +476,24 @@ def needed_iterations(eta: float, tol: float, points: int, device: str = "cpu") 
     x = _log_space(1e-2, 1, points, device)
     predicted = predicted_iterations(x, tol, eta)[:, 0]
     needed = torch.zeros_like(predicted)
-    for t, y in enumerate(fixed_point.trajectory(RegularReciprocal(eta), torch.zeros_like(x), x, int(predicted.max()) + 2), 1):
+    for t, y in enumerate(
+        fixed_point.trajectory(
+            RegularReciprocal(eta), torch.zeros_like(x), x, int(predicted.max()) + 2
+        ),
+        1,
+    ):
         needed[(needed == 0) & ((x * y - 1).abs()[:, 0] <= tol)] = t
     if not bool((needed > 0).all()):
-        raise RuntimeError(f"{int((needed == 0).sum())} points did not come within tol = {tol} in two iterations more than predicted")
-    return {"x": x[:, 0], "tol": tol, "needed": needed, "predicted": predicted, "largest_gap": int((needed - predicted).abs().max())}
+        raise RuntimeError(
+            f"{int((needed == 0).sum())} points did not come within tol = {tol} in two iterations more than predicted"
+        )
+    return {
+        "x": x[:, 0],
+        "tol": tol,
+        "needed": needed,
+        "predicted": predicted,
+        "largest_gap": int((needed - predicted).abs().max()),
+    }
 
 
 def conceptual(times: list[int], points: int, device: str = "cpu") -> dict:
@@ -323,11 +501,19 @@ def conceptual(times: list[int], points: int, device: str = "cpu") -> dict:
     target = TARGETS["two_singularities"]
     pieces = []
     for low, high in ((-2, 0), (0, 1), (1, 3)):
-        part = (torch.arange(points, dtype=torch.float64, device=device)[:, None] + 0.5) / points  # never the end of a piece
+        part = (
+            torch.arange(points, dtype=torch.float64, device=device)[:, None] + 0.5
+        ) / points  # never the end of a piece
         pieces.append(low + (high - low) * part)
     x = torch.cat(pieces)
     automatic = regular_operator(target.F, target.local_lipschitz).eps
-    found = {"x": x[:, 0], "piece": points, "times": times, "target": target.F(x)[:, 0], "iterates": {}}
+    found = {
+        "x": x[:, 0],
+        "piece": points,
+        "times": times,
+        "target": target.F(x)[:, 0],
+        "iterates": {},
+    }
     with torch.no_grad():
         for name, step in (("paper", paper_step), ("automatic", automatic)):
             found["iterates"][name] = [Relaxed(target.F, step).iterate(x, t)[:, 0] for t in times]
@@ -346,28 +532,42 @@ def sufficiency(levels: int, seed: int, device: str = "cpu", *, step=None) -> di
 
     `step` replaces the automatic eps(x), for breaking the claim on purpose.
     """
-    distance = 2.0 ** -torch.arange(0.25, levels + 0.125, 0.25, dtype=torch.float64, device=device)  # four points per halving
+    distance = 2.0 ** -torch.arange(
+        0.25, levels + 0.125, 0.25, dtype=torch.float64, device=device
+    )  # four points per halving
     found = {"distance": distance, "order": list(TARGETS), "targets": {}}
     for name, target in TARGETS.items():
         x = target.near(distance)
-        G = regular_operator(target.F, target.local_lipschitz) if step is None else Relaxed(target.F, step)
+        G = (
+            regular_operator(target.F, target.local_lipschitz)
+            if step is None
+            else Relaxed(target.F, step)
+        )
         audited = target.near(distance[3:40:4])
         with torch.no_grad():
             report = regularity.audit(G, torch.zeros_like(target.F(audited)), audited, seed=seed)
-        steepest = torch.stack([_per_state(G, target, x, size) for size in (0.0, 1.0, 10.0)]).amax(0)
+        steepest = torch.stack([_per_state(G, target, x, size) for size in (0.0, 1.0, 10.0)]).amax(
+            0
+        )
         found["targets"][name] = {
             "label": target.label,
             "operator": _worst_so_far(steepest, len(distance)),
-            "constant_step": _worst_so_far(_per_state(Relaxed(target.F, constant_step), target, x, 1.0), len(distance)),
+            "constant_step": _worst_so_far(
+                _per_state(Relaxed(target.F, constant_step), target, x, 1.0), len(distance)
+            ),
             "target": _worst_so_far(target.slope(x), len(distance)),
             "operator_here": steepest.reshape(-1, len(distance)).amax(0),
-            "regular": report.regular, "distance": distance[3:40:4],
+            "regular": report.regular,
+            "distance": distance[3:40:4],
             "necessity": _necessity(report, target, audited, len(distance[3:40:4])),
         }
         entry = found["targets"][name]
         entry["target_over_operator"] = float(entry["target"][-1] / entry["operator"][-1])
         # what Lip_x(G) still gained in the last six halvings of the distance
-        entry["late_growth"] = {key: float(entry[key][-1] / entry[key][-25]) for key in ("operator", "constant_step", "target")}
+        entry["late_growth"] = {
+            key: float(entry[key][-1] / entry[key][-25])
+            for key in ("operator", "constant_step", "target")
+        }
     every = found["targets"].values()
     found["over_targets"] = {  # in the order of `order`
         "largest_operator": [float(entry["operator"][-1]) for entry in every],
@@ -393,10 +593,15 @@ def _worst_so_far(values: Tensor, count: int) -> Tensor:
 
 def _necessity(report: regularity.Audit, target, x: Tensor, count: int) -> dict:
     """The audit's bound Lip_x(G)(y*) / (1 - mu), its measured |dy*/dx| and the exact slope of F, by the first singularity;
-    the ratio is over all of them."""
-    return {"bound": report.bound[:count], "measured": report.measured[:count], "one_minus_mu": 1 - report.mu[:count],
-            "worst_ratio": float((report.measured / report.bound).max()),
-            "worst_gap": float((report.measured / target.slope(x) - 1).abs().max())}
+    the ratio is over all of them.
+    """
+    return {
+        "bound": report.bound[:count],
+        "measured": report.measured[:count],
+        "one_minus_mu": 1 - report.mu[:count],
+        "worst_ratio": float((report.measured / report.bound).max()),
+        "worst_gap": float((report.measured / target.slope(x) - 1).abs().max()),
+    }
 
 
 def limit(levels: int, seed: int, device: str = "cpu") -> dict:
@@ -412,11 +617,19 @@ def limit(levels: int, seed: int, device: str = "cpu") -> dict:
     x = s[:, None]
     with torch.no_grad():
         gap = 1 - G.modulus(x)
-    found = {"distance": s, "approach": {"one_minus_mu": gap, "allowed": 2 * s},
-             "smoothed": {"one_minus_mu": [], "allowed": [], "mu": []}}
+    found = {
+        "distance": s,
+        "approach": {"one_minus_mu": gap, "allowed": 2 * s},
+        "smoothed": {"one_minus_mu": [], "allowed": [], "mu": []},
+    }
     for width in s.tolist():
         H = regular_operator((target := smooth_sign(width)).F, target.local_lipschitz)
-        near = torch.cat([torch.zeros_like(s[:1]), width * 2.0 ** torch.arange(-3.0, 3.0, dtype=s.dtype, device=device)])[:, None]
+        near = torch.cat(
+            [
+                torch.zeros_like(s[:1]),
+                width * 2.0 ** torch.arange(-3.0, 3.0, dtype=s.dtype, device=device),
+            ]
+        )[:, None]
         steep = lipschitz.local(lambda x: H(torch.zeros_like(x), x), near)[0]
         with torch.no_grad():
             mu = H.modulus(near)

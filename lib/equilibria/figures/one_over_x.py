@@ -9,8 +9,22 @@ from matplotlib.lines import Line2D
 
 from equilibria.figures import COLOURS, SEQUENCE
 
-__all__ = ["broken_toy", "conceptual", "curves", "iterations", "limit", "markdown", "necessity", "operator_slopes", "panels", "residuals", "slider",
-           "steepness", "sufficiency", "toy"]
+__all__ = [
+    "broken_toy",
+    "conceptual",
+    "curves",
+    "iterations",
+    "limit",
+    "markdown",
+    "necessity",
+    "operator_slopes",
+    "panels",
+    "residuals",
+    "slider",
+    "steepness",
+    "sufficiency",
+    "toy",
+]
 
 
 def _shades(count: int) -> list:
@@ -30,10 +44,23 @@ def residuals(data: dict) -> Figure:
         t = range(1, len(one["residual"]) + 1)
         axes.plot(t, one["residual"], color=colour, label=f"x = {one['x']:g}: measured")
         axes.plot(t, one["predicted"], color=COLOURS["closed_form"], linestyle=":", linewidth=2)
-    axes.plot([], [], color=COLOURS["closed_form"], linestyle=":", linewidth=2, label=r"predicted: slope $\ln\mu(x)$, $\mu(x) = 1 - \eta x$")
-    axes.axhline(data["tol"], color=COLOURS["bound"], linewidth=1, label="tolerance of the stop test")
-    axes.set(yscale="log", xlabel="iteration t", ylabel="relative residual of $y_t$",
-             title="One solve: the residual falls at the rate of the contraction modulus")
+    axes.plot(
+        [],
+        [],
+        color=COLOURS["closed_form"],
+        linestyle=":",
+        linewidth=2,
+        label=r"predicted: slope $\ln\mu(x)$, $\mu(x) = 1 - \eta x$",
+    )
+    axes.axhline(
+        data["tol"], color=COLOURS["bound"], linewidth=1, label="tolerance of the stop test"
+    )
+    axes.set(
+        yscale="log",
+        xlabel="iteration t",
+        ylabel="relative residual of $y_t$",
+        title="One solve: the residual falls at the rate of the contraction modulus",
+    )
     axes.legend()
     return figure
 
@@ -41,13 +68,28 @@ def residuals(data: dict) -> Figure:
 def curves(data: dict) -> Figure:
     """`curves`: y_t climbs 1/x from right to left; dots are the closed form."""
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
-    for colour, t, y, exact in zip(_shades(len(data["times"])), data["times"], data["iterates"], data["closed_form"]):
+    for colour, t, y, exact in zip(
+        _shades(len(data["times"])), data["times"], data["iterates"], data["closed_form"]
+    ):
         axes.plot(data["x"], y, color=colour, label=f"$y_t$, t = {t}")
         axes.plot(data["x"][::20], exact[::20], ".", color=colour, markersize=6)
-    axes.plot(data["x"], data["target"], color=COLOURS["closed_form"], linestyle="--", linewidth=1.5, label="1/x")
+    axes.plot(
+        data["x"],
+        data["target"],
+        color=COLOURS["closed_form"],
+        linestyle="--",
+        linewidth=1.5,
+        label="1/x",
+    )
     axes.plot([], [], ".", color="#555555", label=r"closed form $(1-(1-\eta x)^t)/x$")
-    axes.set(xscale="log", yscale="log", xlabel="x", ylabel="$y_t(x)$", ylim=(0.3, 1.5e3),
-             title="A simple operator, iterated, climbs a singular target")
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="x",
+        ylabel="$y_t(x)$",
+        ylim=(0.3, 1.5e3),
+        title="A simple operator, iterated, climbs a singular target",
+    )
     axes.legend(loc="upper right")
     return figure
 
@@ -56,12 +98,39 @@ def operator_slopes(data: dict) -> Figure:
     """`operator_slopes`: |dG/dx| and mu of the naive and of the regular operator towards x = 0."""
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4))
     left.plot(data["x"], data["naive"], color=COLOURS["naive"], label=r"naive: $\eta/x^2$, any y")
-    for style, (size, values) in zip(("-", "--"), sorted(data["regular"].items(), key=lambda entry: int(entry[0]))):
-        left.plot(data["x"], values, color=COLOURS["implicit"], linestyle=style, label=rf"regular: $\eta|y|$ at |y| = {size}")
-    left.set(xscale="log", yscale="log", xlabel="x", ylabel=r"$|\partial G/\partial x|$", title="Only the naive operator is singular at 0 ...")
-    right.plot(data["x"], data["modulus"]["naive"], color=COLOURS["naive"], label=r"naive: $1-\eta$")
-    right.plot(data["x"], data["modulus"]["regular"], color=COLOURS["implicit"], label=r"regular: $1-\eta x$")
-    right.set(xscale="log", xlabel="x", ylabel=r"contraction modulus $\mu(x)$", ylim=(0, 1.05), title="... and the regular one pays in its modulus")
+    for style, (size, values) in zip(
+        ("-", "--"), sorted(data["regular"].items(), key=lambda entry: int(entry[0]))
+    ):
+        left.plot(
+            data["x"],
+            values,
+            color=COLOURS["implicit"],
+            linestyle=style,
+            label=rf"regular: $\eta|y|$ at |y| = {size}",
+        )
+    left.set(
+        xscale="log",
+        yscale="log",
+        xlabel="x",
+        ylabel=r"$|\partial G/\partial x|$",
+        title="Only the naive operator is singular at 0 ...",
+    )
+    right.plot(
+        data["x"], data["modulus"]["naive"], color=COLOURS["naive"], label=r"naive: $1-\eta$"
+    )
+    right.plot(
+        data["x"],
+        data["modulus"]["regular"],
+        color=COLOURS["implicit"],
+        label=r"regular: $1-\eta x$",
+    )
+    right.set(
+        xscale="log",
+        xlabel="x",
+        ylabel=r"contraction modulus $\mu(x)$",
+        ylim=(0, 1.05),
+        title="... and the regular one pays in its modulus",
+    )
     left.legend()
     right.legend()
     return figure
@@ -73,30 +142,80 @@ def steepness(data: list) -> Figure:
     for colour, one in zip(SEQUENCE, data):
         d, t = one["interval"], one["times"]
         shown = [i for i, n in enumerate(t) if n > 1]  # y_1 = eta is flat: no point on a log axis
-        left.plot([t[i] for i in shown], [one["measured"][i] for i in shown], "o", color=colour, markersize=4, label=f"d = {d:g}, measured")
-        left.plot([t[i] for i in shown], [one["closed_form"][i] for i in shown], color=colour, linewidth=1)
+        left.plot(
+            [t[i] for i in shown],
+            [one["measured"][i] for i in shown],
+            "o",
+            color=colour,
+            markersize=4,
+            label=f"d = {d:g}, measured",
+        )
+        left.plot(
+            [t[i] for i in shown], [one["closed_form"][i] for i in shown], color=colour, linewidth=1
+        )
         left.plot(t, one["bound"], color=colour, linestyle="--", linewidth=1)
         left.axhline(one["limit"], color=COLOURS["bound"], linestyle=":", linewidth=1.2)
-        left.annotate(f"$1/d^2$ = {one['limit']:.5g}", (1, one["limit"]), textcoords="offset points", xytext=(0, 3), fontsize=8, color="#555555")
+        left.annotate(
+            f"$1/d^2$ = {one['limit']:.5g}",
+            (1, one["limit"]),
+            textcoords="offset points",
+            xytext=(0, 3),
+            fontsize=8,
+            color="#555555",
+        )
         right.plot(t, one["error"], color=colour)
     handles, _ = left.get_legend_handles_labels()
     grey = dict(color="#555555")
-    handles += [Line2D([], [], linewidth=1, **grey, label="closed form"), Line2D([], [], linestyle="--", linewidth=1, **grey, label="bound at t steps: $y_t(d)^2$"),
-                Line2D([], [], linestyle=":", color=COLOURS["bound"], label=r"necessity bound: Lip$_x(G)/(1-\mu) = 1/d^2$")]
+    handles += [
+        Line2D([], [], linewidth=1, **grey, label="closed form"),
+        Line2D([], [], linestyle="--", linewidth=1, **grey, label="bound at t steps: $y_t(d)^2$"),
+        Line2D(
+            [],
+            [],
+            linestyle=":",
+            color=COLOURS["bound"],
+            label=r"necessity bound: Lip$_x(G)/(1-\mu) = 1/d^2$",
+        ),
+    ]
     figure.legend(handles=handles, loc="outside lower left", ncols=3)
-    left.set(xscale="log", yscale="log", xlabel="iteration t", ylabel=r"$\sup_{[d,1]} |dy_t/dx|$", title="Steepness rises with t and settles at the bound ...")
-    right.set(xscale="log", yscale="log", ylim=(1e-5, 2), xlabel="iteration t", ylabel="relative error of $y_t$ at x = d",
-              title="... while the error falls")
+    left.set(
+        xscale="log",
+        yscale="log",
+        xlabel="iteration t",
+        ylabel=r"$\sup_{[d,1]} |dy_t/dx|$",
+        title="Steepness rises with t and settles at the bound ...",
+    )
+    right.set(
+        xscale="log",
+        yscale="log",
+        ylim=(1e-5, 2),
+        xlabel="iteration t",
+        ylabel="relative error of $y_t$ at x = d",
+        title="... while the error falls",
+    )
     return figure
 
 
 def iterations(data: dict) -> Figure:
     """`iterations`: how many are needed, against x."""
     figure, axes = pyplot.subplots(figsize=(7, 4))
-    axes.plot(data["x"], data["predicted"], color=COLOURS["closed_form"], linewidth=1, label=r"predicted: $\lceil \ln tol / \ln(1-\eta x) \rceil$")
-    axes.plot(data["x"], data["needed"], "o", color=COLOURS["implicit"], markersize=4, label="measured")
-    axes.set(xscale="log", yscale="log", xlabel="x", ylabel=f"iterations to relative error {data['tol']:g}",
-             title="The steeper the target, the more iterations it takes")
+    axes.plot(
+        data["x"],
+        data["predicted"],
+        color=COLOURS["closed_form"],
+        linewidth=1,
+        label=r"predicted: $\lceil \ln tol / \ln(1-\eta x) \rceil$",
+    )
+    axes.plot(
+        data["x"], data["needed"], "o", color=COLOURS["implicit"], markersize=4, label="measured"
+    )
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="x",
+        ylabel=f"iterations to relative error {data['tol']:g}",
+        title="The steeper the target, the more iterations it takes",
+    )
     axes.legend()
     return figure
 
@@ -107,20 +226,53 @@ def conceptual(data: dict) -> Figure:
     figure, axes = pyplot.subplots(1, count + 1, figsize=(3.6 * (count + 1), 3.9))
     n = data["piece"]
     pieces = [slice(k * n, (k + 1) * n) for k in range(3)]  # never draw a line across a singularity
-    for axis, t, paper, automatic in zip(axes, data["times"], data["iterates"]["paper"], data["iterates"]["automatic"]):
+    for axis, t, paper, automatic in zip(
+        axes, data["times"], data["iterates"]["paper"], data["iterates"]["automatic"]
+    ):
         for k, piece in enumerate(pieces):
-            axis.plot(data["x"][piece], data["target"][piece], color=COLOURS["closed_form"], linestyle="--", linewidth=1, zorder=5, label="" if k else "target F")
-            axis.plot(data["x"][piece], automatic[piece], color=SEQUENCE[9], linewidth=1.5, label="" if k else r"$y_t$, automatic $\epsilon$")
-            axis.plot(data["x"][piece], paper[piece], color=COLOURS["implicit"], label="" if k else r"$y_t$, paper's $\epsilon$")
+            axis.plot(
+                data["x"][piece],
+                data["target"][piece],
+                color=COLOURS["closed_form"],
+                linestyle="--",
+                linewidth=1,
+                zorder=5,
+                label="" if k else "target F",
+            )
+            axis.plot(
+                data["x"][piece],
+                automatic[piece],
+                color=SEQUENCE[9],
+                linewidth=1.5,
+                label="" if k else r"$y_t$, automatic $\epsilon$",
+            )
+            axis.plot(
+                data["x"][piece],
+                paper[piece],
+                color=COLOURS["implicit"],
+                label="" if k else r"$y_t$, paper's $\epsilon$",
+            )
         axis.set(ylim=(-25, 25), xlabel="x", title=f"t = {t}")
     axes[0].set_ylabel("y")
     axes[0].legend(loc="lower left")
     for k, piece in enumerate(pieces):
-        axes[-1].plot(data["x"][piece], data["step"]["paper"][piece], color=COLOURS["implicit"], label="" if k else r"paper: min(0.5, $x^2(x-1)^2$)")
-        axes[-1].plot(data["x"][piece], data["step"]["automatic"][piece], color=SEQUENCE[9], label="" if k else "automatic")
+        axes[-1].plot(
+            data["x"][piece],
+            data["step"]["paper"][piece],
+            color=COLOURS["implicit"],
+            label="" if k else r"paper: min(0.5, $x^2(x-1)^2$)",
+        )
+        axes[-1].plot(
+            data["x"][piece],
+            data["step"]["automatic"][piece],
+            color=SEQUENCE[9],
+            label="" if k else "automatic",
+        )
     axes[-1].set(xlabel="x", title=r"step $\epsilon(x)$", ylim=(0, 0.75))
     axes[-1].legend(loc="upper center")
-    figure.suptitle("Fig. 1 of the paper: two singularities grow out of a simple operator", fontsize="medium")
+    figure.suptitle(
+        "Fig. 1 of the paper: two singularities grow out of a simple operator", fontsize="medium"
+    )
     return figure
 
 
@@ -143,6 +295,7 @@ def _small_multiples(data: dict, ylabel: str, draw, handles: list, title: str) -
 
 def sufficiency(data: dict) -> Figure:
     """`sufficiency`: Lip_x(G) settles as the grid refines, the slope of F blows up."""
+
     def one_target(axis, one):
         axis.plot(data["distance"], one["target"], color=COLOURS["closed_form"], linestyle="--")
         axis.plot(data["distance"], one["constant_step"], color=COLOURS["naive"])
@@ -151,37 +304,120 @@ def sufficiency(data: dict) -> Figure:
         axis.axhline(1, color=COLOURS["bound"], linestyle=":")
         axis.set_ylim(bottom=1e-2)
 
-    return _small_multiples(data, "steepness in x, largest so far", one_target, [
-        Line2D([], [], color=COLOURS["closed_form"], linestyle="--", label="|dF/dx|: blows up"),
-        Line2D([], [], color=COLOURS["naive"], label="$\\mathrm{Lip}_x(G)/(1+|y|)$,\nconstant $\\epsilon$ = 0.5: blows up"),
-        Line2D([], [], color=COLOURS["implicit"], linewidth=2.5, label="$\\mathrm{Lip}_x(G)/(1+|y|)$,\nautomatic $\\epsilon(x)$: settles"),
-        Line2D([], [], color=SEQUENCE[9], linewidth=1, label="the same, at this distance only"),
-        Line2D([], [], color=COLOURS["bound"], linestyle=":", label="guaranteed by the construction")],
-        "Sufficiency: every target is the fixed point of an operator without a singularity")
+    return _small_multiples(
+        data,
+        "steepness in x, largest so far",
+        one_target,
+        [
+            Line2D([], [], color=COLOURS["closed_form"], linestyle="--", label="|dF/dx|: blows up"),
+            Line2D(
+                [],
+                [],
+                color=COLOURS["naive"],
+                label="$\\mathrm{Lip}_x(G)/(1+|y|)$,\nconstant $\\epsilon$ = 0.5: blows up",
+            ),
+            Line2D(
+                [],
+                [],
+                color=COLOURS["implicit"],
+                linewidth=2.5,
+                label="$\\mathrm{Lip}_x(G)/(1+|y|)$,\nautomatic $\\epsilon(x)$: settles",
+            ),
+            Line2D([], [], color=SEQUENCE[9], linewidth=1, label="the same, at this distance only"),
+            Line2D(
+                [],
+                [],
+                color=COLOURS["bound"],
+                linestyle=":",
+                label="guaranteed by the construction",
+            ),
+        ],
+        "Sufficiency: every target is the fixed point of an operator without a singularity",
+    )
 
 
 def necessity(data: dict) -> Figure:
     """`sufficiency.targets.*.necessity`: bound and measured local constant side by side, and 1 - mu."""
+
     def one_target(axis, one):
-        axis.plot(one["distance"], one["necessity"]["bound"], color=COLOURS["bound"], linewidth=4, alpha=0.6)
-        axis.plot(one["distance"], one["necessity"]["measured"], "o", color=COLOURS["implicit"], markersize=4)
+        axis.plot(
+            one["distance"],
+            one["necessity"]["bound"],
+            color=COLOURS["bound"],
+            linewidth=4,
+            alpha=0.6,
+        )
+        axis.plot(
+            one["distance"],
+            one["necessity"]["measured"],
+            "o",
+            color=COLOURS["implicit"],
+            markersize=4,
+        )
         axis.plot(one["distance"], one["necessity"]["one_minus_mu"], color=SEQUENCE[4])
 
-    return _small_multiples(data, r"local constant of $y^*$, and 1 - $\mu$", one_target, [
-        Line2D([], [], color=COLOURS["bound"], linewidth=4, alpha=0.6, label="bound: $\\mathrm{Lip}_x(G)(y^*) / (1 - \\mu)$"),
-        Line2D([], [], color=COLOURS["implicit"], marker="o", linestyle="", markersize=4, label="measured $|dy^*/dx|$"),
-        Line2D([], [], color=SEQUENCE[4], label="1 - $\\mu(x)$: small means\nmany iterations")],
-        r"Necessity: a steep fixed point needs $\mu \to 1$, and here the bound is attained")
+    return _small_multiples(
+        data,
+        r"local constant of $y^*$, and 1 - $\mu$",
+        one_target,
+        [
+            Line2D(
+                [],
+                [],
+                color=COLOURS["bound"],
+                linewidth=4,
+                alpha=0.6,
+                label="bound: $\\mathrm{Lip}_x(G)(y^*) / (1 - \\mu)$",
+            ),
+            Line2D(
+                [],
+                [],
+                color=COLOURS["implicit"],
+                marker="o",
+                linestyle="",
+                markersize=4,
+                label="measured $|dy^*/dx|$",
+            ),
+            Line2D([], [], color=SEQUENCE[4], label="1 - $\\mu(x)$: small means\nmany iterations"),
+        ],
+        r"Necessity: a steep fixed point needs $\mu \to 1$, and here the bound is attained",
+    )
 
 
 def limit(data: dict) -> Figure:
     """`limit`: sign, approached in x and by smoothing."""
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4))
-    left.plot(data["distance"], data["approach"]["allowed"], color=COLOURS["bound"], linestyle="--", label="necessity: at most K|x|, K = 2")
-    left.plot(data["distance"], data["approach"]["one_minus_mu"], "o-", color=COLOURS["implicit"], markersize=4, label=r"automatic $\epsilon(x)$")
+    left.plot(
+        data["distance"],
+        data["approach"]["allowed"],
+        color=COLOURS["bound"],
+        linestyle="--",
+        label="necessity: at most K|x|, K = 2",
+    )
+    left.plot(
+        data["distance"],
+        data["approach"]["one_minus_mu"],
+        "o-",
+        color=COLOURS["implicit"],
+        markersize=4,
+        label=r"automatic $\epsilon(x)$",
+    )
     left.set(ylabel=r"1 - $\mu(x)$", title=r"sign x: $\mu(x) \to 1$ as x $\to$ 0 ...")
-    right.plot(data["distance"], data["smoothed"]["allowed"], color=COLOURS["bound"], linestyle="--", label=r"necessity: 1 - $\mu(0) \leq$ Lip$_x$(G) w")
-    right.plot(data["distance"], data["smoothed"]["one_minus_mu"], "o", color=COLOURS["implicit"], markersize=4, label=r"automatic $\epsilon(x)$")
+    right.plot(
+        data["distance"],
+        data["smoothed"]["allowed"],
+        color=COLOURS["bound"],
+        linestyle="--",
+        label=r"necessity: 1 - $\mu(0) \leq$ Lip$_x$(G) w",
+    )
+    right.plot(
+        data["distance"],
+        data["smoothed"]["one_minus_mu"],
+        "o",
+        color=COLOURS["implicit"],
+        markersize=4,
+        label=r"automatic $\epsilon(x)$",
+    )
     right.set(ylabel=r"least 1 - $\mu$", title=r"... and for tanh(x/w) as w $\to$ 0")
     _towards_zero(left, "|x|")
     _towards_zero(right, "width w")
@@ -204,23 +440,53 @@ def toy(data: dict) -> Figure:
     x = numpy.array(data["inputs"])
     for (top, bottom), bound in zip(axes.T, bounds):
         for colour, t in zip(_shades(len(shown)), shown):
-            top.plot(x, data["implicit"][bound][0]["curve"][times.index(t)], color=colour, label=f"implicit $y_t$, t = {t}")
-        top.plot(x, data["explicit"][bound][0]["curve"][0], color=COLOURS["explicit"], linewidth=2, label="explicit, width 1024 (read from its training)")
+            top.plot(
+                x,
+                data["implicit"][bound][0]["curve"][times.index(t)],
+                color=colour,
+                label=f"implicit $y_t$, t = {t}",
+            )
+        top.plot(
+            x,
+            data["explicit"][bound][0]["curve"][0],
+            color=COLOURS["explicit"],
+            linewidth=2,
+            label="explicit, width 1024 (read from its training)",
+        )
         top.plot(x, 1 / x, color=COLOURS["bound"], linewidth=6, alpha=0.4, zorder=0, label="1/x")
         top.set(xlabel="x", title=f"Lipschitz bound {bound}")
         mean, low, high = _spread([seed["sup_error"] for seed in data["implicit"][bound]])
         bottom.fill_between(times, low, high, color=COLOURS["implicit"], alpha=0.25)
-        bottom.plot(times, mean, "o-", color=COLOURS["implicit"], markersize=4, label="implicit, width 256: sup error")
+        bottom.plot(
+            times,
+            mean,
+            "o-",
+            color=COLOURS["implicit"],
+            markersize=4,
+            label="implicit, width 256: sup error",
+        )
         mean, low, high = _spread([seed["sup_error"] for seed in data["explicit"][bound]])
         bottom.axhspan(low[0], high[0], color=COLOURS["explicit"], alpha=0.25)
         bottom.axhline(mean[0], color=COLOURS["explicit"])
-        bottom.axhline(data["least_error"][bound], color=COLOURS["bound"], linestyle=":", linewidth=2, label="no function with this bound gets lower")
+        bottom.axhline(
+            data["least_error"][bound],
+            color=COLOURS["bound"],
+            linestyle=":",
+            linewidth=2,
+            label="no function with this bound gets lower",
+        )
         bottom.set(xscale="log", yscale="log", xlabel="iteration t")
     axes[0, 0].set_ylabel("y")
     axes[1, 0].set_ylabel("sup error on [0.1, 1]")
-    handles = [*axes[0, 0].get_legend_handles_labels()[0], *axes[1, 0].get_legend_handles_labels()[0]]
+    handles = [
+        *axes[0, 0].get_legend_handles_labels()[0],
+        *axes[1, 0].get_legend_handles_labels()[0],
+    ]
     figure.legend(handles=handles, loc="outside lower left", ncols=4)
-    figure.suptitle("Learned 1/x: the same bound on the operator, but iterations go beyond it (bands: range over 3 seeds)", fontsize="medium")
+    figure.suptitle(
+        "Learned 1/x: the same bound on the operator, but iterations go beyond it (bands: range over 3 seeds)",
+        fontsize="medium",
+    )
     return figure
 
 
@@ -228,17 +494,39 @@ def broken_toy(data: dict) -> Figure:
     """`broken` of toy.json: the trained weights with and without a contraction."""
     figure, axes = pyplot.subplots(figsize=(7, 4))
     times = range(1, len(data["contraction"]["sup_error"]) + 1)
-    axes.plot(times, data["contraction"]["sup_error"], color=COLOURS["implicit"], label=rf"as trained, $\mu \leq$ {data['contraction']['modulus']:g}")
-    axes.plot(times, data["without"]["sup_error"], color=COLOURS["naive"], label=rf"same weights, $\mu \leq$ {data['without']['modulus']:g}: no contraction")
-    axes.set(xscale="log", yscale="log", xlabel="iteration t", ylabel="sup error on [0.1, 1]", title="Without the contraction there is no equilibrium to settle at")
+    axes.plot(
+        times,
+        data["contraction"]["sup_error"],
+        color=COLOURS["implicit"],
+        label=rf"as trained, $\mu \leq$ {data['contraction']['modulus']:g}",
+    )
+    axes.plot(
+        times,
+        data["without"]["sup_error"],
+        color=COLOURS["naive"],
+        label=rf"same weights, $\mu \leq$ {data['without']['modulus']:g}: no contraction",
+    )
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="iteration t",
+        ylabel="sup error on [0.1, 1]",
+        title="Without the contraction there is no equilibrium to settle at",
+    )
     axes.legend()
     return figure
 
 
 def panels(data: dict) -> Figure:
     """`panels`: y_t for every step and every t, the slider's static stand-in."""
-    figure, axes = pyplot.subplots(len(data["etas"]), len(data["times"]), figsize=(2.6 * len(data["times"]), 2.3 * len(data["etas"])), sharex=True, sharey=True,
-                                   squeeze=False)
+    figure, axes = pyplot.subplots(
+        len(data["etas"]),
+        len(data["times"]),
+        figsize=(2.6 * len(data["times"]), 2.3 * len(data["etas"])),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+    )
     for row, eta, iterates in zip(axes, data["etas"], data["iterates"]):
         for axis, t, y in zip(row, data["times"], iterates):
             _one_panel(axis, data["x"], data["target"], y, eta, t)
@@ -246,7 +534,9 @@ def panels(data: dict) -> Figure:
     for axis in axes[-1]:
         axis.set_xlabel("x")
     axes[0, 0].legend()
-    figure.suptitle(r"$y_t(x)$ over 1/x: a larger step $\eta$ needs fewer iterations t", fontsize="medium")
+    figure.suptitle(
+        r"$y_t(x)$ over 1/x: a larger step $\eta$ needs fewer iterations t", fontsize="medium"
+    )
     return figure
 
 
@@ -270,6 +560,7 @@ def slider(*, instead_of: Figure) -> bool:
     from IPython.display import display
 
     from equilibria.operators.reciprocal import closed_form
+
     x = torch.logspace(-2, 0, 200, dtype=torch.float64)
     pyplot.close(instead_of)
 
@@ -280,13 +571,21 @@ def slider(*, instead_of: Figure) -> bool:
         axis.legend()
         pyplot.show()
 
-    display(ipywidgets.interactive(draw, t=ipywidgets.IntSlider(value=10, min=1, max=200, description="t"),
-                                   eta=ipywidgets.FloatSlider(value=0.5, min=0.05, max=0.95, step=0.05, description="eta")))
+    display(
+        ipywidgets.interactive(
+            draw,
+            t=ipywidgets.IntSlider(value=10, min=1, max=200, description="t"),
+            eta=ipywidgets.FloatSlider(value=0.5, min=0.05, max=0.95, step=0.05, description="eta"),
+        )
+    )
     return True
 
 
 def markdown(rows: list[dict]) -> str:
     """Rows with the same keys as a Markdown table; floats with four digits."""
-    cells = [[f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()] for row in rows]
+    cells = [
+        [f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()]
+        for row in rows
+    ]
     lines = [list(rows[0]), ["---"] * len(rows[0]), *cells]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,7 +1,7 @@
 """Networks under a Lipschitz bound, for the learned toy of section 2: explicit y = N(x), implicit G(y, x) = N(y, x).
 
-    inputs   one (B, 1) tensor each, e.g. y and x       limits   the bound on |dN/d input|, one per input
-    width    units of each hidden layer                 maxmin   sorts pairs of units: keeps the gradient's norm (Anil et al. 2019)
+inputs   one (B, 1) tensor each, e.g. y and x       limits   the bound on |dN/d input|, one per input
+width    units of each hidden layer                 maxmin   sorts pairs of units: keeps the gradient's norm (Anil et al. 2019)
 """
 
 from collections.abc import Sequence
@@ -27,12 +27,23 @@ class BoundedMLP(nn.Module):
     Raises ValueError for settings out of range.
     """
 
-    def __init__(self, limits: Sequence[float], *, width: int, layers: int, spans: Sequence[tuple[float, float]]):
+    def __init__(
+        self,
+        limits: Sequence[float],
+        *,
+        width: int,
+        layers: int,
+        spans: Sequence[tuple[float, float]],
+    ):
         super().__init__()
         if not limits or any(not limit > 0 for limit in limits) or len(spans) != len(limits):
-            raise ValueError(f"limits must be positive, with one span each, got limits {limits!r} and spans {spans!r}")
+            raise ValueError(
+                f"limits must be positive, with one span each, got limits {limits!r} and spans {spans!r}"
+            )
         if width < 2 or width % 2 or layers < 0:
-            raise ValueError(f"width must be even and layers not negative, got width {width!r} and layers {layers!r}")
+            raise ValueError(
+                f"width must be even and layers not negative, got width {width!r} and layers {layers!r}"
+            )
         self.limits = tuple(limits)
         self.first = nn.ModuleList(nn.Linear(1, width, bias=False) for _ in limits)
         self.bias = nn.Parameter(torch.zeros(width))
@@ -48,7 +59,10 @@ class BoundedMLP(nn.Module):
             self.last.weight.copy_(nn.functional.normalize(torch.randn(1, width), dim=1))
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        a = self.bias + sum(limit * layer(value) for limit, layer, value in zip(self.limits, self.first, inputs, strict=True))
+        a = self.bias + sum(
+            limit * layer(value)
+            for limit, layer, value in zip(self.limits, self.first, inputs, strict=True)
+        )
         for layer in self.hidden:
             a = layer(_maxmin(a))
         return self.last(_maxmin(a))
@@ -66,14 +80,24 @@ class BoundedMLP(nn.Module):
                 parametrize.remove_parametrizations(layer, "weight")
         with torch.no_grad():
             for layer in self._layers():
-                layer.weight /= torch.linalg.matrix_norm(layer.weight, 2) * (1 + 1e-6)  # a hair below 1, float32 rounding included
+                layer.weight /= torch.linalg.matrix_norm(layer.weight, 2) * (
+                    1 + 1e-6
+                )  # a hair below 1, float32 rounding included
         return self
 
     @torch.no_grad()
     def bounds(self) -> tuple[float, ...]:
         """limits[i] times the product of the exact spectral norms on the way from input i: at most limits[i]."""
-        shared = torch.stack([torch.linalg.matrix_norm(layer.weight.double(), 2) for layer in (*self.hidden, self.last)]).prod()
-        return tuple(limit * float(shared * layer.weight.double().norm()) for limit, layer in zip(self.limits, self.first, strict=True))
+        shared = torch.stack(
+            [
+                torch.linalg.matrix_norm(layer.weight.double(), 2)
+                for layer in (*self.hidden, self.last)
+            ]
+        ).prod()
+        return tuple(
+            limit * float(shared * layer.weight.double().norm())
+            for limit, layer in zip(self.limits, self.first, strict=True)
+        )
 
     def _layers(self) -> list[nn.Linear]:
         return [*self.first, *self.hidden, self.last]

@@ -39,17 +39,25 @@ class Denoiser(nn.Module):
     New weights are deepinv's: orthogonal, gain 0.2, drawn from torch's global generator.
     """
 
-    def __init__(self, channels: tuple[int, ...] = (8, 16, 32, 64), blocks: int = 1, *, residual: bool = True):
+    def __init__(
+        self, channels: tuple[int, ...] = (8, 16, 32, 64), blocks: int = 1, *, residual: bool = True
+    ):
         super().__init__()
         from deepinv.models import DRUNet  # takes seconds: only where a network is built
 
-        self.unet = DRUNet(nc=list(channels), nb=blocks, pretrained=None).to(memory_format=torch.channels_last)
+        self.unet = DRUNet(nc=list(channels), nb=blocks, pretrained=None).to(
+            memory_format=torch.channels_last
+        )
         self.residual = residual
 
     def forward(self, v: Tensor, sigma: Tensor | float) -> Tensor:
         """sigma: one level, or one per image (B,), >= 0."""
         B, _, H, W = v.shape
-        level = torch.as_tensor(sigma, dtype=v.dtype, device=v.device).reshape(-1, 1, 1, 1).expand(B, 1, H, W)
+        level = (
+            torch.as_tensor(sigma, dtype=v.dtype, device=v.device)
+            .reshape(-1, 1, 1, 1)
+            .expand(B, 1, H, W)
+        )
         stacked = torch.cat([v, level], 1).contiguous(memory_format=torch.channels_last)
         down, right = -H % 8, -W % 8  # three halvings
         if down or right:
@@ -95,7 +103,7 @@ class ImplicitPGD(_Learned):
         return 2 * self._gamma.sigmoid()
 
     def data_step(self, y: Tensor, x: Tensor) -> Tensor:
-        """y - gamma A^T (A y - x)."""
+        """Y - gamma A^T (A y - x)."""
         return self.blur.correct(y, x, self.gamma)
 
     def forward(self, y: Tensor, x: Tensor) -> Tensor:

@@ -39,8 +39,12 @@ def _transforms(n: int, m: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     cos, sin = torch.cos(turn[:, None] * l), torch.sin(turn[:, None] * l)
     c, s = torch.cos(turn[:, None] * k), torch.sin(turn[:, None] * k)
     twice = torch.where(l == 0, 1.0, 2.0).double() / n**2  # a real field: k2 stands for -k2 too
-    return (torch.cat([cos, -sin], 1), torch.cat([torch.cat([c, -s], 1), torch.cat([s, c], 1)]),
-            torch.cat([torch.cat([c, s], 0).T, torch.cat([-s, c], 0).T]), torch.cat([(cos * twice).T, (-sin * twice).T]))
+    return (
+        torch.cat([cos, -sin], 1),
+        torch.cat([torch.cat([c, -s], 1), torch.cat([s, c], 1)]),
+        torch.cat([torch.cat([c, s], 0).T, torch.cat([-s, c], 0).T]),
+        torch.cat([(cos * twice).T, (-sin * twice).T]),
+    )
 
 
 class SpectralConvolution(nn.Module):
@@ -54,7 +58,9 @@ class SpectralConvolution(nn.Module):
         super().__init__()
         _check_counts(width=width, modes=modes)
         self.width, self.modes = width, modes
-        self.weight = nn.Parameter(1 / math.sqrt(2 * width) * torch.randn(2 * modes * modes, width, 2 * width))
+        self.weight = nn.Parameter(
+            1 / math.sqrt(2 * width) * torch.randn(2 * modes * modes, width, 2 * width)
+        )
         self._bases: dict = {}
 
     def _basis(self, n: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -64,23 +70,35 @@ class SpectralConvolution(nn.Module):
             if n < 2 * self.modes + 2:
                 raise ValueError(f"n must be at least 2 modes + 2 = {2 * self.modes + 2}, got {n}")
             with torch.inference_mode(False):  # else no gradient could ever pass this grid again
-                self._bases[key] = tuple(basis.to(like.device, like.dtype) for basis in _transforms(n, self.modes))
+                self._bases[key] = tuple(
+                    basis.to(like.device, like.dtype) for basis in _transforms(n, self.modes)
+                )
         return self._bases[key]
 
     def forward(self, z: Tensor, mix: Tensor | None = None) -> Tensor:
         """mix: real matrix (width, width) to apply to the channels of the result; on the few coefficients it costs next to nothing."""
         B, C, m = z.shape[0], z.shape[1], self.modes
         n = math.isqrt(z.shape[2])
-        if n * n != z.shape[2] or C != self.width:
+        if n * n != z.shape[2] or self.width != C:
             raise ValueError(f"z must have shape (B, {self.width}, n * n), got {tuple(z.shape)}")
         along2, along1, back1, back2 = self._basis(n, z)
-        a = (z.reshape(-1, n) @ along2).view(B * C, n, 2, m).permute(0, 3, 2, 1).reshape(-1, 2 * n) @ along1  # (B C m, re and im of 2 m)
+        a = (z.reshape(-1, n) @ along2).view(B * C, n, 2, m).permute(0, 3, 2, 1).reshape(
+            -1, 2 * n
+        ) @ along1  # (B C m, re and im of 2 m)
         a = a.view(B, C, m, 2, 2 * m).permute(2, 4, 3, 0, 1).reshape(2 * m * m, 2 * B, C)
-        a = torch.bmm(a, self.weight).view(-1, 2, B, 2, C)  # real and imaginary part of z times those of the weight
-        a = torch.stack([a[:, 0, :, 0] - a[:, 1, :, 1], a[:, 0, :, 1] + a[:, 1, :, 0]], 1)  # (2 m m, 2, B, C)
+        a = torch.bmm(a, self.weight).view(
+            -1, 2, B, 2, C
+        )  # real and imaginary part of z times those of the weight
+        a = torch.stack(
+            [a[:, 0, :, 0] - a[:, 1, :, 1], a[:, 0, :, 1] + a[:, 1, :, 0]], 1
+        )  # (2 m m, 2, B, C)
         a = a if mix is None else a @ mix.mT
-        a = a.view(m, 2 * m, 2, B, C).permute(3, 4, 0, 2, 1).reshape(-1, 4 * m) @ back1  # (B C m, re and im of n)
-        return (a.view(B * C, m, 2, n).permute(0, 3, 2, 1).reshape(-1, 2 * m) @ back2).view(B, C, n * n)
+        a = (
+            a.view(m, 2 * m, 2, B, C).permute(3, 4, 0, 2, 1).reshape(-1, 4 * m) @ back1
+        )  # (B C m, re and im of n)
+        return (a.view(B * C, m, 2, n).permute(0, 3, 2, 1).reshape(-1, 2 * m) @ back2).view(
+            B, C, n * n
+        )
 
 
 class _Layer(nn.Module):
@@ -94,11 +112,15 @@ class _Layer(nn.Module):
     def mixed(self, z: Tensor) -> Tensor:
         """W z + MLP(S z): as few passes over z as it takes."""
         h = gelu(self.spectral(z, self.hidden.weight) + self.hidden.bias[:, None])
-        linear = torch.baddbmm((self.skip.bias + self.out.bias)[:, None], self.skip.weight.expand(len(z), -1, -1), z)
+        linear = torch.baddbmm(
+            (self.skip.bias + self.out.bias)[:, None], self.skip.weight.expand(len(z), -1, -1), z
+        )
         return torch.baddbmm(linear, self.out.weight.expand(len(z), -1, -1), h)
 
     def forward(self, z: Tensor, injected: Tensor) -> Tensor:
-        return layer_norm(self.mixed(z), z.shape[-1:]) + injected  # over space, one channel at a time: an instance norm
+        return (
+            layer_norm(self.mixed(z), z.shape[-1:]) + injected
+        )  # over space, one channel at a time: an instance norm
 
 
 def _pointwise(linear: nn.Linear, z: Tensor) -> Tensor:
@@ -109,15 +131,31 @@ def _pointwise(linear: nn.Linear, z: Tensor) -> Tensor:
 class _FNO(nn.Module):
     """What both models share: lifting, injections, blocks of three layers, output layer and output MLP."""
 
-    def __init__(self, *, width: int, modes: int, depth: int, inputs: int, input_scale: float, output_scale: float):
+    def __init__(
+        self,
+        *,
+        width: int,
+        modes: int,
+        depth: int,
+        inputs: int,
+        input_scale: float,
+        output_scale: float,
+    ):
         super().__init__()
         _check_counts(width=width, modes=modes, depth=depth, inputs=inputs)
         for name, value in (("input_scale", input_scale), ("output_scale", output_scale)):
             if not 0 < value < math.inf:
                 raise ValueError(f"{name} must be positive and finite, got {value!r}")
-        self.width, self.inputs, self.input_scale, self.output_scale = width, inputs, input_scale, output_scale
+        self.width, self.inputs, self.input_scale, self.output_scale = (
+            width,
+            inputs,
+            input_scale,
+            output_scale,
+        )
         self.lifting = nn.Linear(inputs, width)
-        self.blocks = nn.ModuleList(nn.ModuleList(_Layer(width, modes) for _ in range(3)) for _ in range(depth))
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(_Layer(width, modes) for _ in range(3)) for _ in range(depth)
+        )
         self.injections = nn.ModuleList(nn.Linear(width, 3 * width) for _ in range(depth))
         self.output = _Layer(width, modes)
         self.project = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1))
@@ -127,7 +165,9 @@ class _FNO(nn.Module):
         if x.dim() != 4 or x.shape[1] != self.inputs or x.shape[2] != x.shape[3] or not len(x):
             raise ValueError(f"x must have shape (B, {self.inputs}, n, n), got {tuple(x.shape)}")
         if x.dtype != self.lifting.weight.dtype:
-            raise TypeError(f"x must have the weights' dtype {self.lifting.weight.dtype}, got {x.dtype}")
+            raise TypeError(
+                f"x must have the weights' dtype {self.lifting.weight.dtype}, got {x.dtype}"
+            )
         return _pointwise(self.lifting, (x / self.input_scale).flatten(2))
 
     def block(self, index: int, z: Tensor, injected: Tensor) -> Tensor:
@@ -139,9 +179,11 @@ class _FNO(nn.Module):
         return z
 
     def decode(self, z: Tensor) -> Tensor:
-        """y (B, n, n) of a latent state, of mean zero."""
+        """Y (B, n, n) of a latent state, of mean zero."""
         n = math.isqrt(z.shape[2])
-        y = _pointwise(self.project[2], gelu(_pointwise(self.project[0], gelu(self.output.mixed(z)))))[:, 0]
+        y = _pointwise(
+            self.project[2], gelu(_pointwise(self.project[0], gelu(self.output.mixed(z))))
+        )[:, 0]
         return self.output_scale * (y - y.mean(1, keepdim=True)).view(-1, n, n)
 
 
@@ -151,8 +193,24 @@ class ExplicitFNO(_FNO):
     Depth 1 is the explicit model of the paper, with the weights of `ImplicitFNO` less one (its damping); more depth or width is its FNO++.
     """
 
-    def __init__(self, *, width: int = 32, modes: int = 12, depth: int = 1, inputs: int = 2, input_scale: float = 1.0, output_scale: float = 1.0):
-        super().__init__(width=width, modes=modes, depth=depth, inputs=inputs, input_scale=input_scale, output_scale=output_scale)
+    def __init__(
+        self,
+        *,
+        width: int = 32,
+        modes: int = 12,
+        depth: int = 1,
+        inputs: int = 2,
+        input_scale: float = 1.0,
+        output_scale: float = 1.0,
+    ):
+        super().__init__(
+            width=width,
+            modes=modes,
+            depth=depth,
+            inputs=inputs,
+            input_scale=input_scale,
+            output_scale=output_scale,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         z = lifted = self.lift(x)
@@ -174,11 +232,29 @@ class ImplicitFNO(_FNO):
     torch.Size([2, 16, 16])
     """
 
-    def __init__(self, *, width: int = 32, modes: int = 12, inputs: int = 2, input_scale: float = 1.0, output_scale: float = 1.0, damping: float = 0.5):
-        super().__init__(width=width, modes=modes, depth=1, inputs=inputs, input_scale=input_scale, output_scale=output_scale)
+    def __init__(
+        self,
+        *,
+        width: int = 32,
+        modes: int = 12,
+        inputs: int = 2,
+        input_scale: float = 1.0,
+        output_scale: float = 1.0,
+        damping: float = 0.5,
+    ):
+        super().__init__(
+            width=width,
+            modes=modes,
+            depth=1,
+            inputs=inputs,
+            input_scale=input_scale,
+            output_scale=output_scale,
+        )
         if not 0 < damping <= 1:
             raise ValueError(f"damping must lie in (0, 1], got {damping!r}")
-        self._damping = nn.Parameter(torch.tensor(math.log(damping / (1 - damping)))) if damping < 1 else None
+        self._damping = (
+            nn.Parameter(torch.tensor(math.log(damping / (1 - damping)))) if damping < 1 else None
+        )
 
     @property
     def damping(self) -> Tensor:

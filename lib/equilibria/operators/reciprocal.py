@@ -13,11 +13,16 @@ from math import comb, isfinite
 import torch
 from torch import Tensor
 
-__all__ = ["NaiveReciprocal", "RegularReciprocal", "closed_form", "slope", "predicted_iterations"]
+__all__ = ["NaiveReciprocal", "RegularReciprocal", "closed_form", "predicted_iterations", "slope"]
 
 
 def _check_eta(eta: float) -> None:
-    if isinstance(eta, bool) or not isinstance(eta, int | float) or not isfinite(eta) or not 0 < eta < 1:
+    if (
+        isinstance(eta, bool)
+        or not isinstance(eta, int | float)
+        or not isfinite(eta)
+        or not 0 < eta < 1
+    ):
         raise ValueError(f"eta must be a number in (0, 1), got {eta!r}")
 
 
@@ -46,7 +51,7 @@ class NaiveReciprocal:
         return (1 - self.eta) * y + self.eta / x
 
     def modulus(self, x: Tensor) -> Tensor:
-        """mu = 1 - eta, whatever x is. (B, ...)"""
+        """Mu = 1 - eta, whatever x is. (B, ...)"""
         return torch.full_like(x, 1 - self.eta)
 
     def lipschitz_x(self, y: Tensor, x: Tensor) -> Tensor:
@@ -85,7 +90,9 @@ class RegularReciprocal:
 def _power_terms(x: Tensor, t: int, eta: float) -> tuple[Tensor, Tensor]:
     """q^t - 1 and q^(t-1) for q = 1 - eta x, without cancellation where q is close to 1."""
     q, u = 1 - eta * x, -eta * x
-    safe = u.clamp(min=-0.5)  # log1p serves q >= 1/2 (also x < 0), the plain power the rest (q may be negative)
+    safe = u.clamp(
+        min=-0.5
+    )  # log1p serves q >= 1/2 (also x < 0), the plain power the rest (q may be negative)
     small = u >= -0.5
     return (
         torch.where(small, torch.expm1(t * torch.log1p(safe)), q**t - 1),
@@ -116,11 +123,15 @@ def slope(x: Tensor, t: int, eta: float) -> Tensor:
     if t == 0:
         return torch.zeros_like(x)
     u = eta * x
-    near = (t * u).abs() < 1e-2  # here the difference of two nearly equal terms is replaced by its Taylor series
+    near = (
+        t * u
+    ).abs() < 1e-2  # here the difference of two nearly equal terms is replaced by its Taylor series
     safe = torch.where(near, torch.ones_like(x), x)
     difference, power = _power_terms(safe, t, eta)
     u = torch.where(near, u, torch.zeros_like(u))
-    series = eta**2 * sum((-1) ** (j + 1) * (j - 1) * float(comb(t, j)) * u ** (j - 2) for j in range(2, 8))
+    series = eta**2 * sum(
+        (-1) ** (j + 1) * (j - 1) * float(comb(t, j)) * u ** (j - 2) for j in range(2, 8)
+    )
     return torch.where(near, series, (t * eta * power + difference / safe) / safe)
 
 
@@ -135,4 +146,6 @@ def predicted_iterations(x: Tensor, tol: float, eta: float) -> Tensor:
     if not bool(((x > 0) & (x <= 1)).all()):
         raise ValueError(f"x must lie in (0, 1], got values in [{x.min():g}, {x.max():g}]")
     exact = torch.log(torch.tensor(tol, dtype=x.dtype, device=x.device)) / torch.log1p(-eta * x)
-    return torch.ceil(exact * (1 - 8 * torch.finfo(x.dtype).eps)).long()  # an exact integer must not be rounded up
+    return torch.ceil(
+        exact * (1 - 8 * torch.finfo(x.dtype).eps)
+    ).long()  # an exact integer must not be rounded up

@@ -78,15 +78,22 @@ class SteepnessStep:
         fixed = x.detach()
         with torch.no_grad():
             self._check(fixed)
-            low, high = torch.zeros_like(fixed.flatten(1)[:, 0]), torch.ones_like(fixed.flatten(1)[:, 0])
+            low, high = (
+                torch.zeros_like(fixed.flatten(1)[:, 0]),
+                torch.ones_like(fixed.flatten(1)[:, 0]),
+            )
             inside = self._steepness(fixed, high) <= 1
             for _ in range(_HALVINGS):
                 middle = (low + high) / 2
-                fits = self._steepness(fixed, middle) <= 1  # also False for NaN: a bound that is not a number is no bound
+                fits = (
+                    self._steepness(fixed, middle) <= 1
+                )  # also False for NaN: a bound that is not a number is no bound
                 low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
             root = torch.where(inside, torch.ones_like(low), low)
         free = ~inside & (root > 0)  # where r solves steepness = 1, and so moves with x
-        if not bool(free.any()) or (not torch.is_grad_enabled() and forward_ad.unpack_dual(x).tangent is None):
+        if not bool(free.any()) or (
+            not torch.is_grad_enabled() and forward_ad.unpack_dual(x).tangent is None
+        ):
             return root
         # steepness(x, r(x)) = 1  =>  dr/dx = -(d steepness/dx) / (d steepness/d rho); the value stays `root`.
         with torch.enable_grad():
@@ -100,20 +107,32 @@ class SteepnessStep:
 
     def _check(self, x: Tensor) -> None:
         if x.dim() < 2 or not x.is_floating_point():
-            raise ValueError(f"x must be a real floating tensor of shape (B, d), got {x.dtype} of shape {tuple(x.shape)}")
+            raise ValueError(
+                f"x must be a real floating tensor of shape (B, d), got {x.dtype} of shape {tuple(x.shape)}"
+            )
         value = self.F(x)
         if value.dim() < 2 or value.shape[0] != x.shape[0]:
-            raise ValueError(f"F must map (B, ...) to (B, ...), got {tuple(value.shape)} from x of shape {tuple(x.shape)}")
+            raise ValueError(
+                f"F must map (B, ...) to (B, ...), got {tuple(value.shape)} from x of shape {tuple(x.shape)}"
+            )
         if not bool(torch.isfinite(value).all()):
             bad = (~torch.isfinite(value.flatten(1)).all(1)).nonzero().flatten().tolist()
-            raise ValueError(f"F(x) is not finite for samples {bad[:8]}: x lies outside of the domain of F")
+            raise ValueError(
+                f"F(x) is not finite for samples {bad[:8]}: x lies outside of the domain of F"
+            )
         bound = self.local_lipschitz(x, x.new_full(x.shape[:1], 1e-3))
         if bound.shape != x.shape[:1]:
-            raise ValueError(f"local_lipschitz must return one number per sample, {tuple(x.shape[:1])}, got {tuple(bound.shape)}")
+            raise ValueError(
+                f"local_lipschitz must return one number per sample, {tuple(x.shape[:1])}, got {tuple(bound.shape)}"
+            )
 
 
-def regular_operator(F: Callable[[Tensor], Tensor], local_lipschitz: Callable[[Tensor, Tensor], Tensor] | None = None,
-                     *, c: float = 0.5) -> Relaxed:
+def regular_operator(
+    F: Callable[[Tensor], Tensor],
+    local_lipschitz: Callable[[Tensor, Tensor], Tensor] | None = None,
+    *,
+    c: float = 0.5,
+) -> Relaxed:
     """The regular operator whose fixed point is F, with eps found automatically (Theorem 2.4): x -> G(y, x) is
     2 c (1 + |y|)-Lipschitz however steep F is, and y -> G(y, x) contracts with modulus 1 - eps(x) < 1.
 
@@ -131,7 +150,9 @@ def regular_operator(F: Callable[[Tensor], Tensor], local_lipschitz: Callable[[T
     return Relaxed(F, SteepnessStep(F, local_lipschitz or sampled_lipschitz(F), c))
 
 
-def sampled_lipschitz(F: Callable[[Tensor], Tensor], *, points: int = 33, safety: float = 2.0) -> Callable[[Tensor, Tensor], Tensor]:
+def sampled_lipschitz(
+    F: Callable[[Tensor], Tensor], *, points: int = 33, safety: float = 2.0
+) -> Callable[[Tensor, Tensor], Tensor]:
     """An estimate of the local Lipschitz bound where none is known. (x, rho) -> (B,)
 
     L(x, rho) = safety max(chords, slopes) over `points` places on each axis through x, from -rho to rho: a chord between neighbours
@@ -151,10 +172,15 @@ def sampled_lipschitz(F: Callable[[Tensor], Tensor], *, points: int = 33, safety
         axes = torch.eye(d, dtype=x.dtype, device=x.device).reshape(-1, *x.shape[1:])
         offsets = places.reshape(-1, 1, *[1] * (x.dim() - 1)) * axes  # (points, d, ...)
         with torch.enable_grad():
-            line = (x[:, None, None] + _beside(rho, x)[:, None, None] * offsets).flatten(0, 2)  # (B points d, ...)
+            line = (x[:, None, None] + _beside(rho, x)[:, None, None] * offsets).flatten(
+                0, 2
+            )  # (B points d, ...)
             line = line if line.requires_grad else line.requires_grad_()
             value = F(line).flatten(1)  # (B points d, n)
-            rows = [torch.autograd.grad(column.sum(), line, create_graph=True)[0].flatten(1) for column in value.unbind(1)]
+            rows = [
+                torch.autograd.grad(column.sum(), line, create_graph=True)[0].flatten(1)
+                for column in value.unbind(1)
+            ]
             slope = torch.cat(rows, 1).norm(dim=1).reshape(len(x), -1)
         value = value.reshape(len(x), points, d, -1)
         length = (rho * 2 / (points - 1)).clamp(min=torch.finfo(x.dtype).tiny)

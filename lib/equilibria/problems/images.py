@@ -27,8 +27,25 @@ from torch import Tensor
 
 from equilibria.project import DataError, data_folder
 
-__all__ = ["NOISE", "Blur", "ImageError", "bsds500", "crops", "draw", "embedded", "folder", "from_png", "has_bsds500", "levin09", "measure",
-           "motion_kernel", "psnr", "read", "ssim", "to_png"]
+__all__ = [
+    "NOISE",
+    "Blur",
+    "ImageError",
+    "bsds500",
+    "crops",
+    "draw",
+    "embedded",
+    "folder",
+    "from_png",
+    "has_bsds500",
+    "levin09",
+    "measure",
+    "motion_kernel",
+    "psnr",
+    "read",
+    "ssim",
+    "to_png",
+]
 
 NOISE = 0.03
 _SPLITS = {"train": 200, "val": 100, "test": 200}
@@ -55,7 +72,9 @@ def read(path: str | Path | BinaryIO, *, largest: int = _LARGEST) -> Tensor:
             if "A" in image.getbands() or "transparency" in image.info:
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            if image.mode.startswith(("I", "F")):  # 16 or 32 bits a channel: PIL's own conversion clips
+            if image.mode.startswith(
+                ("I", "F")
+            ):  # 16 or 32 bits a channel: PIL's own conversion clips
                 image = _stretched(image, name)
             image = image.convert("RGB")
     except FileNotFoundError:
@@ -63,13 +82,19 @@ def read(path: str | Path | BinaryIO, *, largest: int = _LARGEST) -> Tensor:
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageError(f"path: {name!r} cannot be read as an image ({error})") from None
     if min(image.size) < _SMALLEST:
-        raise ImageError(f"path: {name!r} has {image.width} x {image.height} pixels, and each side must have at least {_SMALLEST}")
+        raise ImageError(
+            f"path: {name!r} has {image.width} x {image.height} pixels, and each side must have at least {_SMALLEST}"
+        )
     if max(image.size) > largest:
         before = image.size
         image.thumbnail((largest, largest), Image.Resampling.LANCZOS)
-        print(f"{name}: {before[0]} x {before[1]} pixels scaled down to {image.width} x {image.height}")
+        print(
+            f"{name}: {before[0]} x {before[1]} pixels scaled down to {image.width} x {image.height}"
+        )
         if min(image.size) < _SMALLEST:
-            raise ImageError(f"path: {name!r} has {before[0]} x {before[1]} pixels: too long and narrow to scale down to {largest}")
+            raise ImageError(
+                f"path: {name!r} has {before[0]} x {before[1]} pixels: too long and narrow to scale down to {largest}"
+            )
     return _tensor(image)
 
 
@@ -97,7 +122,9 @@ def _tensor(image: Image.Image) -> Tensor:
 def to_png(image: Tensor) -> str:
     """(3, H, W) in [0, 1] (clipped) as a PNG in base64: how a results file keeps a picture, to 8 bits a channel."""
     file = io.BytesIO()
-    Image.fromarray((255 * image.detach().cpu().clamp(0, 1)).round().byte().permute(1, 2, 0).numpy()).save(file, "png", optimize=True)
+    Image.fromarray(
+        (255 * image.detach().cpu().clamp(0, 1)).round().byte().permute(1, 2, 0).numpy()
+    ).save(file, "png", optimize=True)
     return base64.b64encode(file.getvalue()).decode()
 
 
@@ -110,8 +137,14 @@ def embedded() -> dict[str, Tensor]:
     """The colour photographs that come with scikit-image, by name, (3, H, W) each: no file of ours, no network."""
     from skimage import data
 
-    return {name: _tensor(Image.open(Path(data.__file__).parent / f"{name}.{'jpg' if name == 'rocket' else 'png'}").convert("RGB"))
-            for name in _PHOTOGRAPHS}
+    return {
+        name: _tensor(
+            Image.open(
+                Path(data.__file__).parent / f"{name}.{'jpg' if name == 'rocket' else 'png'}"
+            ).convert("RGB")
+        )
+        for name in _PHOTOGRAPHS
+    }
 
 
 def has_bsds500() -> bool:
@@ -128,25 +161,38 @@ def bsds500(split: str, *, download: bool = False) -> list[Tensor]:
         raise ValueError(f"split must be one of {', '.join(_SPLITS)}, got {split!r}")
     place = data_folder() / "BSDS500"
     if not has_bsds500() and not download:
-        raise ImageError(f"BSDS500 is not in {place}: get it with "
-                         "python -c \"from equilibria.problems import images; images.bsds500('train', download=True)\" (70 MB)")
+        raise ImageError(
+            f"BSDS500 is not in {place}: get it with "
+            "python -c \"from equilibria.problems import images; images.bsds500('train', download=True)\" (70 MB)"
+        )
     from deepinv.datasets import BSDS500
 
     try:
-        photographs = [_tensor(item["x"]) for item in
-                       BSDS500(place, download=download and not has_bsds500(), splits=[split], use_dict_output=True)]
+        photographs = [
+            _tensor(item["x"])
+            for item in BSDS500(
+                place, download=download and not has_bsds500(), splits=[split], use_dict_output=True
+            )
+        ]
     except (NameError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise ImageError(f"{place} is not the data set as deepinv lays it out ({error}); delete it and download it again") from error
+        raise ImageError(
+            f"{place} is not the data set as deepinv lays it out ({error}); delete it and download it again"
+        ) from error
     if len(photographs) != _SPLITS[split]:
-        raise ImageError(f"{place} has {len(photographs)} photographs of the split {split!r}, not {_SPLITS[split]}; delete it and download it again")
+        raise ImageError(
+            f"{place} has {len(photographs)} photographs of the split {split!r}, not {_SPLITS[split]}; delete it and download it again"
+        )
     return photographs
 
 
 def crops(photographs: list[Tensor], *, size: int, seed: int, each: int = 1) -> Tensor:
     """`each` random crops of every photograph, (each * N, 3, size, size), photograph by photograph; a function of the seed.
-    Raises ValueError where a photograph is smaller than `size`."""
+    Raises ValueError where a photograph is smaller than `size`.
+    """
     generator = torch.Generator().manual_seed(seed)
-    return torch.stack([_crop(image, size, generator) for image in photographs for _ in range(each)])
+    return torch.stack(
+        [_crop(image, size, generator) for image in photographs for _ in range(each)]
+    )
 
 
 def draw(photographs: list[Tensor], count: int, *, size: int, generator: torch.Generator) -> Tensor:
@@ -162,9 +208,13 @@ def draw(photographs: list[Tensor], count: int, *, size: int, generator: torch.G
 
 def _crop(image: Tensor, size: int, generator: torch.Generator) -> Tensor:
     if min(image.shape[1:]) < size:
-        raise ValueError(f"size must be at most the photograph's sides {tuple(image.shape[1:])}, got {size}")
-    top, left = (int(torch.randint(side - size + 1, (), generator=generator)) for side in image.shape[1:])
-    return image[:, top:top + size, left:left + size]
+        raise ValueError(
+            f"size must be at most the photograph's sides {tuple(image.shape[1:])}, got {size}"
+        )
+    top, left = (
+        int(torch.randint(side - size + 1, (), generator=generator)) for side in image.shape[1:]
+    )
+    return image[:, top : top + size, left : left + size]
 
 
 # -------------------------------------------------------------------------------------------------------------- blur
@@ -177,8 +227,13 @@ def motion_kernel(*, size: int = 17, seed: int = 0) -> Tensor:
     """
     generator = torch.Generator().manual_seed(seed)
     s = torch.linspace(0, 1, 2001, dtype=torch.float64)
-    drift, amplitude, phase = (torch.rand(2, n, generator=generator, dtype=torch.float64) for n in (1, 2, 2))
-    path = (2 * drift - 1) * s + sum(0.25 / k * amplitude[:, k - 1:k] * torch.sin(2 * math.pi * (k * s + phase[:, k - 1:k])) for k in (1, 2))
+    drift, amplitude, phase = (
+        torch.rand(2, n, generator=generator, dtype=torch.float64) for n in (1, 2, 2)
+    )
+    path = (2 * drift - 1) * s + sum(
+        0.25 / k * amplitude[:, k - 1 : k] * torch.sin(2 * math.pi * (k * s + phase[:, k - 1 : k]))
+        for k in (1, 2)
+    )
     path = path - path.mean(1, keepdim=True)
     path = (size - 1) / 2 * (1 + 0.85 * path / path.abs().max())
     low = path.floor()
@@ -186,23 +241,32 @@ def motion_kernel(*, size: int = 17, seed: int = 0) -> Tensor:
     for down in (0, 1):
         for right in (0, 1):
             weight = (1 - (path[0] - low[0] - down).abs()) * (1 - (path[1] - low[1] - right).abs())
-            kernel.index_put_(((low[0] + down).long(), (low[1] + right).long()), weight, accumulate=True)
+            kernel.index_put_(
+                ((low[0] + down).long(), (low[1] + right).long()), weight, accumulate=True
+            )
     return kernel / kernel.sum()
 
 
 def levin09() -> Tensor | None:
     """The paper's kernel, (17, 17), float64: number 1 of Levin et al. 2009, from `data/degradations/Levin09.npy`, or None
-    where that file is not. Raises ImageError for another file of that name."""
+    where that file is not. Raises ImageError for another file of that name.
+    """
     file = data_folder() / "degradations" / "Levin09.npy"
     if not file.is_file():
         return None
     from deepinv.utils import load_degradation
 
     try:
-        kernel = load_degradation(file.name, file.parent, index=1, download=False).squeeze().double()
+        kernel = (
+            load_degradation(file.name, file.parent, index=1, download=False).squeeze().double()
+        )
     except (OSError, ValueError, IndexError, TypeError) as error:
         raise ImageError(f"{file} cannot be read ({error})") from error
-    if not hashlib.sha256(kernel.contiguous().numpy().tobytes()).hexdigest().startswith(_LEVIN09_INDEX1):
+    if (
+        not hashlib.sha256(kernel.contiguous().numpy().tobytes())
+        .hexdigest()
+        .startswith(_LEVIN09_INDEX1)
+    ):
         raise ImageError(f"{file} is not the file of Levin et al. 2009: kernel 1 differs")
     return kernel
 
@@ -219,7 +283,11 @@ class Blur:
         kernel = torch.as_tensor(kernel, dtype=torch.float64)
         if kernel.dim() != 2 or any(side % 2 == 0 for side in kernel.shape):
             raise ValueError(f"kernel must have two odd sides, got shape {tuple(kernel.shape)}")
-        if not bool(torch.isfinite(kernel).all()) or bool((kernel < 0).any()) or not kernel.sum() > 0:
+        if (
+            not bool(torch.isfinite(kernel).all())
+            or bool((kernel < 0).any())
+            or not kernel.sum() > 0
+        ):
             raise ValueError("kernel must be finite, not negative, and not zero everywhere")
         self.kernel = kernel / kernel.sum()
         self._symbols: dict = {}
@@ -230,12 +298,16 @@ class Blur:
         key = (H, W, like.dtype, like.device)
         if key not in self._symbols:
             h, w = self.kernel.shape
-            if H < h or W < w:
-                raise ValueError(f"image must have at least the kernel's {h} x {w} pixels, got {H} x {W}")
+            if h > H or w > W:
+                raise ValueError(
+                    f"image must have at least the kernel's {h} x {w} pixels, got {H} x {W}"
+                )
             padded = torch.zeros(H, W, dtype=torch.float64)
             padded[:h, :w] = self.kernel
             K = torch.fft.rfft2(padded.roll((-(h // 2), -(w // 2)), (0, 1)))
-            self._symbols[key] = K.to(like.device, torch.complex128 if like.dtype == torch.float64 else torch.complex64)
+            self._symbols[key] = K.to(
+                like.device, torch.complex128 if like.dtype == torch.float64 else torch.complex64
+            )
         return self._symbols[key]
 
     def __call__(self, y: Tensor) -> Tensor:
@@ -247,14 +319,17 @@ class Blur:
         return torch.fft.irfft2(self.symbol(x).conj() * torch.fft.rfft2(x), s=x.shape[-2:])
 
     def correct(self, y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-        """y + F^-1[ weight conj(K) (F x - K F y) ]: every gradient or proximal step on |A y - x|^2 / 2 has this form.
-        weight: real, broadcast to (H, W // 2 + 1)."""
+        """Y + F^-1[ weight conj(K) (F x - K F y) ]: every gradient or proximal step on |A y - x|^2 / 2 has this form.
+        weight: real, broadcast to (H, W // 2 + 1).
+        """
         K = self.symbol(y)
-        return y + torch.fft.irfft2(weight * K.conj() * (torch.fft.rfft2(x) - K * torch.fft.rfft2(y)), s=y.shape[-2:])
+        return y + torch.fft.irfft2(
+            weight * K.conj() * (torch.fft.rfft2(x) - K * torch.fft.rfft2(y)), s=y.shape[-2:]
+        )
 
 
 def measure(y: Tensor, blur: Blur, *, generator: torch.Generator, noise: float = NOISE) -> Tensor:
-    """x = A y + n. Noise from a CPU generator, so the same on every device. Raises ValueError unless noise >= 0 and y is finite."""
+    """X = A y + n. Noise from a CPU generator, so the same on every device. Raises ValueError unless noise >= 0 and y is finite."""
     if not noise >= 0:
         raise ValueError(f"noise must not be negative, got {noise!r}")
     if not bool(torch.isfinite(y).all()):
@@ -272,5 +347,17 @@ def ssim(y: Tensor, truth: Tensor) -> Tensor:
     """Structural similarity (Wang et al. 2004) per image, (B,), by scikit-image with its Gaussian window (sigma 1.5)."""
     from skimage.metrics import structural_similarity
 
-    return torch.tensor([structural_similarity(a, b, channel_axis=0, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
-                         for a, b in zip(y.double().cpu().numpy(), truth.double().cpu().numpy())])
+    return torch.tensor(
+        [
+            structural_similarity(
+                a,
+                b,
+                channel_axis=0,
+                data_range=1.0,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
+            )
+            for a, b in zip(y.double().cpu().numpy(), truth.double().cpu().numpy())
+        ]
+    )

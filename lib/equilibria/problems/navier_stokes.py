@@ -39,14 +39,35 @@ from equilibria.fixed_point import Anderson, Method, NewtonKrylov, Solution, pus
 from equilibria.fixed_point import _check as _check_solve
 from equilibria.project import DataError, data_folder
 
-__all__ = ["Flows", "Regime", "REGIMES", "another_state", "curl", "data", "draw", "linearised", "local_constant", "manufacture", "operator", "other_states",
-           "random_vorticity", "resample", "residual", "steady_state", "velocity", "waves"]
+__all__ = [
+    "REGIMES",
+    "Flows",
+    "Regime",
+    "another_state",
+    "curl",
+    "data",
+    "draw",
+    "linearised",
+    "local_constant",
+    "manufacture",
+    "operator",
+    "other_states",
+    "random_vorticity",
+    "resample",
+    "residual",
+    "steady_state",
+    "velocity",
+    "waves",
+]
 
 VISCOSITY = 0.01
 _KRYLOV = 60
 _LARGEST = (8, 16)  # wavenumbers of the spaces in which a flow is followed from rest, and refined
 _SOLVES = 600  # linear systems that following one flow may take
-_STRAIGHT = (0.5, 0.9)  # least cosine between the directions of two steps; a long step may leap to the way back, and then shorter ones are taken
+_STRAIGHT = (
+    0.5,
+    0.9,
+)  # least cosine between the directions of two steps; a long step may leap to the way back, and then shorter ones are taken
 _CHUNK = 100  # flows in a file
 
 
@@ -57,11 +78,16 @@ class _Grid:
         k = torch.fft.fftfreq(n, 1 / n, dtype=torch.float64, device=device)[:, None]
         l = torch.fft.rfftfreq(n, 1 / n, dtype=torch.float64, device=device)[None]  # noqa: E741
         self.n, self.square = n, k**2 + l**2
-        self.inverse = torch.where(self.square > 0, 1 / self.square.clamp_min(1), 0.0)  # (-lap)^-1 on fields of mean zero
+        self.inverse = torch.where(
+            self.square > 0, 1 / self.square.clamp_min(1), 0.0
+        )  # (-lap)^-1 on fields of mean zero
         self.derivable = ((k.abs() < n / 2) & (l < n / 2)).double()  # all but the Nyquist frequency
         self.kept = ((k.abs() < n / 3) & (l < n / 3)).double()
         self.d1, self.d2 = 1j * k * self.derivable, 1j * l * self.derivable
-        self.mixed, self.difference = -k * l * self.kept, (l**2 - k**2) * self.kept  # d1 d2 and d1 d1 - d2 d2
+        self.mixed, self.difference = (
+            -k * l * self.kept,
+            (l**2 - k**2) * self.kept,
+        )  # d1 d2 and d1 d1 - d2 d2
 
     def back(self, a: Tensor) -> Tensor:
         return irfft2(a, s=(self.n, self.n))
@@ -91,9 +117,17 @@ def _grid(like: Tensor) -> _Grid:
 def _check(name: str, field: Tensor, dims: str) -> Tensor:
     """A field (B, n, n) or (B, 2, n, n) in float64. Raises TypeError or ValueError naming the argument."""
     if not isinstance(field, Tensor) or not field.is_floating_point():
-        raise TypeError(f"{name} must be a real floating tensor, got {getattr(field, 'dtype', type(field).__name__)}")
+        raise TypeError(
+            f"{name} must be a real floating tensor, got {getattr(field, 'dtype', type(field).__name__)}"
+        )
     shape = tuple(field.shape)
-    good = len(shape) == dims.count(",") + 1 and shape[0] > 0 and shape[-1] == shape[-2] and shape[-1] >= 4 and shape[-1] % 2 == 0
+    good = (
+        len(shape) == dims.count(",") + 1
+        and shape[0] > 0
+        and shape[-1] == shape[-2]
+        and shape[-1] >= 4
+        and shape[-1] % 2 == 0
+    )
     if not good or (len(shape) == 4 and shape[1] != 2):
         raise ValueError(f"{name} must have shape {dims} with an even n of at least 4, got {shape}")
     if not bool(torch.isfinite(field).all()):
@@ -102,7 +136,11 @@ def _check(name: str, field: Tensor, dims: str) -> Tensor:
 
 
 def _check_viscosity(viscosity: float) -> None:
-    if isinstance(viscosity, bool) or not isinstance(viscosity, (int, float)) or not 0 < viscosity < float("inf"):
+    if (
+        isinstance(viscosity, bool)
+        or not isinstance(viscosity, (int, float))
+        or not 0 < viscosity < float("inf")
+    ):
         raise ValueError(f"viscosity must be a positive number, got {viscosity!r}")
 
 
@@ -110,13 +148,17 @@ def _check_vorticity(w: Tensor, name: str = "vorticity") -> Tensor:
     field = _check(name, w, "(B, n, n)")
     mean, size = field.mean((1, 2)).abs(), field.abs().amax((1, 2))
     if bool((mean > 1e-4 * size).any()):  # single precision may leave a little; it has no effect
-        raise ValueError(f"{name} must have mean zero, as a curl has on a torus; got a mean of {mean.max().item():.3g}")
+        raise ValueError(
+            f"{name} must have mean zero, as a curl has on a torus; got a mean of {mean.max().item():.3g}"
+        )
     return field
 
 
 def _same_grid(w: Tensor, f: Tensor, name: str = "vorticity") -> None:
     if len(w) != len(f) or w.shape[-1] != f.shape[-1]:
-        raise ValueError(f"{name} and forcing must have one batch size and one n, got {tuple(w.shape)} and {tuple(f.shape)}")
+        raise ValueError(
+            f"{name} and forcing must have one batch size and one n, got {tuple(w.shape)} and {tuple(f.shape)}"
+        )
 
 
 # ------------------------------------------------------------------------------------------------------------ equation
@@ -127,7 +169,7 @@ def curl(forcing: Tensor) -> Tensor:
 
 
 def velocity(vorticity: Tensor) -> Tensor:
-    """u (B, 2, n, n) of w (B, n, n); its mean is zero."""
+    """U (B, 2, n, n) of w (B, n, n); its mean is zero."""
     w, grid = rfft2(_check_vorticity(vorticity)), _grid(vorticity)
     return torch.stack([grid.back(u) for u in grid.velocity(w)], 1).to(vorticity.dtype)
 
@@ -140,7 +182,9 @@ def _left(w: Tensor, viscosity: float, grid: _Grid) -> Tensor:
 
 def _force(w: Tensor, viscosity: float, grid: _Grid) -> Tensor:
     stream = _left(w, viscosity, grid) * grid.inverse
-    return torch.stack([grid.back(grid.d2 * stream), grid.back(-grid.d1 * stream)], 1)  # the curl of (d2, -d1) a is -lap a
+    return torch.stack(
+        [grid.back(grid.d2 * stream), grid.back(-grid.d1 * stream)], 1
+    )  # the curl of (d2, -d1) a is -lap a
 
 
 def manufacture(vorticity: Tensor, viscosity: float) -> Tensor:
@@ -178,34 +222,47 @@ def operator(viscosity: float):
 
     def G(w: Tensor, c: Tensor) -> Tensor:
         grid = _grid(w)
-        return grid.back((rfft2(c) - grid.transport(rfft2(w))) * (grid.inverse * grid.derivable / viscosity)).to(w.dtype)
+        return grid.back(
+            (rfft2(c) - grid.transport(rfft2(w))) * (grid.inverse * grid.derivable / viscosity)
+        ).to(w.dtype)
 
     return G
 
 
 class _Galerkin:
     """The equation on the wavenumbers |k| <= largest alone, with a dense derivative. Unknowns x (2 R,): the real, then the imaginary parts of the
-    Fourier coefficients of one of each pair k, -k. Transport stays orthogonal to the stream function, so the bound on w by the forcing holds too."""
+    Fourier coefficients of one of each pair k, -k. Transport stays orthogonal to the stream function, so the bound on w by the forcing holds too.
+    """
 
     def __init__(self, largest: int, viscosity: float):
-        k, l = torch.meshgrid(torch.arange(-largest, largest + 1), torch.arange(largest + 1), indexing="ij")  # noqa: E741
+        k, l = torch.meshgrid(
+            torch.arange(-largest, largest + 1), torch.arange(largest + 1), indexing="ij"
+        )
         half = ((l > 0) | (k > 0)) & (k**2 + l**2 <= largest**2)
         self.k, self.size = torch.stack([k[half], l[half]]), 2 * largest + 1
         square = self.k.square().sum(0).double()
         self.damping = viscosity * torch.cat([square, square])
         self.tables = []
-        for m in (self.k, -self.k):  # at k, the derivative of transport takes v_m times w_{k-m}, (k - m) x m and 1 / |k - m|^2 - 1 / |m|^2
+        for m in (
+            self.k,
+            -self.k,
+        ):  # at k, the derivative of transport takes v_m times w_{k-m}, (k - m) x m and 1 / |k - m|^2 - 1 / |m|^2
             d = self.k[:, :, None] - m[:, None, :]
             far = d.square().sum(0)
             factor = (d[0] * m[1] - d[1] * m[0]) * (1 / far.clamp_min(1).double() - 1 / square)
-            self.tables.append((torch.where(far <= largest**2, factor, 0.0), d[0] % self.size, d[1] % self.size))
+            self.tables.append(
+                (torch.where(far <= largest**2, factor, 0.0), d[0] % self.size, d[1] % self.size)
+            )
 
     def down(self, field: Tensor) -> Tensor:
         z = rfft2(field.cpu())[..., self.k[0], self.k[1]] / field.shape[-1] ** 2
         return torch.cat([z.real, z.imag], -1)
 
     def _spectrum(self, x: Tensor, n: int) -> Tensor:
-        z, a = torch.complex(*x.chunk(2, -1)), torch.zeros(*x.shape[:-1], n, n, dtype=torch.complex128)
+        z, a = (
+            torch.complex(*x.chunk(2, -1)),
+            torch.zeros(*x.shape[:-1], n, n, dtype=torch.complex128),
+        )
         a[..., self.k[0], self.k[1]], a[..., -self.k[0], -self.k[1]] = z, z.conj()
         return a
 
@@ -216,7 +273,9 @@ class _Galerkin:
         """u.grad w - nu lap w at x (2 R,) and its derivative (2 R, 2 R)."""
         w = self._spectrum(x, self.size)
         p, q = (factor * w[i, j] for factor, i, j in self.tables)
-        derivative = torch.cat([torch.cat([(p + q).real, (q - p).imag], 1), torch.cat([(p + q).imag, (p - q).real], 1)])
+        derivative = torch.cat(
+            [torch.cat([(p + q).real, (q - p).imag], 1), torch.cat([(p + q).imag, (p - q).real], 1)]
+        )
         left = 0.5 * derivative @ x + self.damping * x  # transport is quadratic
         derivative.diagonal().add_(self.damping)
         return left, derivative
@@ -234,9 +293,12 @@ class _Galerkin:
     def follow(self, c: Tensor) -> Tensor:
         """A steady x for c (2 R,): pseudo-arclength continuation (Keller 1977) of the curve (x, s), forcing s c, from rest at s = 0 to s = 1.
 
-        All steady flows for s <= 1 are bounded, so that the curve can turn but has to pass s = 1. Should the budget end before, where it is then."""
+        All steady flows for s <= 1 are bounded, so that the curve can turn but has to pass s = 1. Should the budget end before, where it is then.
+        """
         m = len(c)
-        scale = torch.minimum((c / self.damping).norm(), c.norm().sqrt())  # of a viscous and of an inertial flow
+        scale = torch.minimum(
+            (c / self.damping).norm(), c.norm().sqrt()
+        )  # of a viscous and of an inertial flow
         if scale == 0:
             return torch.zeros_like(c)
         metric = torch.cat([torch.full_like(c, 1 / scale.item() ** 2), c.new_ones(1)])
@@ -248,7 +310,9 @@ class _Galerkin:
             length, solves = 0.1, 0
             while solves < _SOLVES and length > 1e-6:
                 trial, before = point + length * tangent, torch.inf
-                for count in range(6):  # Newton on the equation and the plane length ahead, across the tangent
+                for count in range(
+                    6
+                ):  # Newton on the equation and the plane length ahead, across the tangent
                     left, derivative = self.equation(trial[:m])
                     rhs[:m, 0] = left - trial[m] * c
                     off = rhs[:m, 0].norm() / c.norm()
@@ -260,7 +324,11 @@ class _Galerkin:
                     step, ahead = torch.linalg.solve(system, rhs).unbind(1)
                     trial, solves = trial - step, solves + 1
                 ahead = ahead / (metric * ahead**2).sum().sqrt()
-                good = bool(off <= 1e-6) and bool((metric * ahead * tangent).sum() > straight) and bool(trial[m] > 0)  # s = 0 has rest alone
+                good = (
+                    bool(off <= 1e-6)
+                    and bool((metric * ahead * tangent).sum() > straight)
+                    and bool(trial[m] > 0)
+                )  # s = 0 has rest alone
                 if good and trial[m] >= 1:
                     share = (1 - point[m]) / (trial[m] - point[m])
                     return self.newton((point + share * (trial - point))[:m], c)
@@ -283,24 +351,38 @@ def _from_rest(c: Tensor, viscosity: float) -> Tensor:
         start = space.up(x, n)
     start = start.to(c)
     found = _refined(space, start, c, viscosity, 1e-9)
-    return torch.where(found.success[:, None, None], found.y, start)  # Newton-Krylov does better from the start than from a failure
+    return torch.where(
+        found.success[:, None, None], found.y, start
+    )  # Newton-Krylov does better from the start than from a failure
 
 
 def _refined(space: _Galerkin, start: Tensor, c: Tensor, viscosity: float, tol: float) -> Solution:
     """The flow (B, n, n) near `start`, by an approximate Newton method: the derivative is that at the start on `space`, the identity beyond."""
     n, G = c.shape[-1], operator(viscosity)
-    inverse = torch.stack([torch.linalg.inv(space.equation(x)[1]) for x in space.down(start)])  # one by one: batched LU fails with several threads (torch 2.14)
+    inverse = torch.stack(
+        [torch.linalg.inv(space.equation(x)[1]) for x in space.down(start)]
+    )  # one by one: batched LU fails with several threads (torch 2.14)
 
     def H(w: Tensor, c: Tensor) -> Tensor:
         g = G(w, c)
         r = space.down(g - w)  # the derivative of w - G(w) is that of the equation over damping
         return g + space.up((inverse @ (space.damping * r)[..., None])[..., 0] - r, n).to(c)
 
-    return solve(H, start, c, method=Anderson(history=30, damping=0.5), max_steps=100, tol=tol, throw=False)
+    return solve(
+        H, start, c, method=Anderson(history=30, damping=0.5), max_steps=100, tol=tol, throw=False
+    )
 
 
-def steady_state(forcing: Tensor, viscosity: float, *, method: Method | None = None, tol: float = 1e-8, start: Tensor | None = None,
-                 max_steps: int = 2000, throw: bool = True) -> Solution:  # fmt: skip
+def steady_state(
+    forcing: Tensor,
+    viscosity: float,
+    *,
+    method: Method | None = None,
+    tol: float = 1e-8,
+    start: Tensor | None = None,
+    max_steps: int = 2000,
+    throw: bool = True,
+) -> Solution:
     """Solve the steady equation for w on `operator`; Solution.y is the vorticity (B, n, n).
 
     forcing    (B, 2, n, n)
@@ -322,13 +404,23 @@ def steady_state(forcing: Tensor, viscosity: float, *, method: Method | None = N
     elif follow:
         y0 = _from_rest(c, viscosity)
     solution = solve(G, y0, c, method=method, max_steps=max_steps, tol=tol, throw=throw)
-    return Solution(y=solution.y.to(forcing.dtype), status=solution.status, steps=solution.steps, residuals=solution.residuals)
+    return Solution(
+        y=solution.y.to(forcing.dtype),
+        status=solution.status,
+        steps=solution.steps,
+        residuals=solution.residuals,
+    )
 
 
-def another_state(vorticity: Tensor, viscosity: float, *, tol: float = 1e-8, max_steps: int = 4000) -> tuple[Solution, Tensor]:
+def another_state(
+    vorticity: Tensor, viscosity: float, *, tol: float = 1e-8, max_steps: int = 4000
+) -> tuple[Solution, Tensor]:
     """What a solver finds from rest under the forcing that `vorticity` (B, n, n) was made a steady state of, and its distance |w' - w| / |w| (B,)
-    from it. Solved, and a distance far above tol: two steady states of one forcing."""
-    solution = steady_state(manufacture(vorticity, viscosity), viscosity, tol=tol, max_steps=max_steps, throw=False)
+    from it. Solved, and a distance far above tol: two steady states of one forcing.
+    """
+    solution = steady_state(
+        manufacture(vorticity, viscosity), viscosity, tol=tol, max_steps=max_steps, throw=False
+    )
     return solution, _distance(solution.y, vorticity)
 
 
@@ -338,8 +430,15 @@ def _distance(w: Tensor, label: Tensor) -> Tensor:
     return torch.where(off > 0, off / label.flatten(1).norm(dim=1), off)
 
 
-def other_states(flows: Flows, viscosity: float, *, tries: int, generator: torch.Generator, n: int = 32,
-                 progress: bool = False) -> tuple[Tensor, Tensor]:  # fmt: skip
+def other_states(
+    flows: Flows,
+    viscosity: float,
+    *,
+    tries: int,
+    generator: torch.Generator,
+    n: int = 32,
+    progress: bool = False,
+) -> tuple[Tensor, Tensor]:
     """(w (N, n', n'), distance (N,)): for each flow the steady state under its own forcing, on its own grid, that lies farthest from its label of those
     that are found by following it from rest and by Newton-Krylov from `tries` random fields of the label's size (tried on n x n points); the label and 0
     where there is none.
@@ -348,20 +447,43 @@ def other_states(flows: Flows, viscosity: float, *, tries: int, generator: torch
     tries below 0, or an n that is odd or below 16.
     """
     for name, value, least in (("tries", tries, 0), ("n", n, 16)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least or (name == "n" and n % 2):
-            raise ValueError(f"{name} must be an{' even' if name == 'n' else ''} int of at least {least}, got {value!r}")
+        if (
+            not isinstance(value, int)
+            or isinstance(value, bool)
+            or value < least
+            or (name == "n" and n % 2)
+        ):
+            raise ValueError(
+                f"{name} must be an{' even' if name == 'n' else ''} int of at least {least}, got {value!r}"
+            )
     residual(flows.vorticity, flows.forcing, viscosity)  # refuses what cannot be right
     N, fine = len(flows), flows.vorticity.shape[-1]
     c, truth = resample(curl(flows.forcing), min(n, fine)), resample(flows.vorticity, min(n, fine))
     std = truth.std((1, 2), correction=0)[:, None, None]
     found, distance = flows.vorticity.clone(), flows.vorticity.new_zeros(N)
-    for index in tqdm(range(tries + 1), desc="other states", unit="start", disable=not progress, leave=False):
-        start = std * random_vorticity(N, truth.shape[-1], std=1.0, generator=generator).to(c) if index else _from_rest(c, viscosity)
-        coarse = solve(operator(viscosity), start, c, method=NewtonKrylov(krylov=_KRYLOV, backtracks=12), max_steps=400, tol=1e-6, throw=False)
+    for index in tqdm(
+        range(tries + 1), desc="other states", unit="start", disable=not progress, leave=False
+    ):
+        start = (
+            std * random_vorticity(N, truth.shape[-1], std=1.0, generator=generator).to(c)
+            if index
+            else _from_rest(c, viscosity)
+        )
+        coarse = solve(
+            operator(viscosity),
+            start,
+            c,
+            method=NewtonKrylov(krylov=_KRYLOV, backtracks=12),
+            max_steps=400,
+            tol=1e-6,
+            throw=False,
+        )
         far = (coarse.success & (_distance(coarse.y, truth) > 0.01)).nonzero().flatten()
         if not len(far):
             continue
-        confirmed = steady_state(flows.forcing[far], viscosity, start=resample(coarse.y[far], fine), throw=False)
+        confirmed = steady_state(
+            flows.forcing[far], viscosity, start=resample(coarse.y[far], fine), throw=False
+        )
         off = _distance(confirmed.y, flows.vorticity[far])
         better = confirmed.success & (off > distance[far]) & (off > 0.01)
         found[far[better]], distance[far[better]] = confirmed.y[better], off[better]
@@ -370,16 +492,20 @@ def other_states(flows: Flows, viscosity: float, *, tries: int, generator: torch
 
 # ----------------------------------------------------------------------------------------------------------- steepness
 def linearised(vorticity: Tensor, change: Tensor, viscosity: float) -> Tensor:
-    """df (B, 2, n, n) that keeps the flow steady while w moves by a small dw = `change` (B, n, n): the derivative of `manufacture` along it.
+    """Df (B, 2, n, n) that keeps the flow steady while w moves by a small dw = `change` (B, n, n): the derivative of `manufacture` along it.
 
     |dw| / |df| is a lower bound of the local constant of forcing -> vorticity (paper, section 5.2). Raises as `manufacture` does.
     """
     w, grid = _check_vorticity(vorticity), _grid(vorticity)
     if w.shape != change.shape:
-        raise ValueError(f"change must have vorticity's shape {tuple(w.shape)}, got {tuple(change.shape)}")
+        raise ValueError(
+            f"change must have vorticity's shape {tuple(w.shape)}, got {tuple(change.shape)}"
+        )
     dw = _check_vorticity(change, "change")
     _check_viscosity(viscosity)
-    return pushforward(lambda w: _force(w, viscosity, grid), w.clone(), dw.clone())[1].to(vorticity.dtype)  # either may be expanded
+    return pushforward(lambda w: _force(w, viscosity, grid), w.clone(), dw.clone())[1].to(
+        vorticity.dtype
+    )  # either may be expanded
 
 
 def local_constant(vorticity: Tensor, viscosity: float, *, largest: int | None = None) -> Tensor:
@@ -400,21 +526,39 @@ def local_constant(vorticity: Tensor, viscosity: float, *, largest: int | None =
         return found
     if not isinstance(largest, int) or isinstance(largest, bool) or not 1 <= largest < n / 2:
         raise ValueError(f"largest must be None or an int in [1, n / 2), got {largest!r}")
-    k, l = torch.meshgrid(torch.arange(-largest, largest + 1), torch.arange(largest + 1), indexing="ij")  # noqa: E741
+    k, l = torch.meshgrid(
+        torch.arange(-largest, largest + 1), torch.arange(largest + 1), indexing="ij"
+    )
     half = (l > 0) | (k > 0)  # one of each pair k, -k
-    basis = waves(n, torch.stack([k[half], l[half]], 1)).flatten(0, 1).to(vorticity.device)  # cosines and sines, orthonormal
+    basis = (
+        waves(n, torch.stack([k[half], l[half]], 1)).flatten(0, 1).to(vorticity.device)
+    )  # cosines and sines, orthonormal
     found = []
     for w in vorticity.double():
-        pushed = torch.cat([linearised(w.expand(len(part), -1, -1), part, viscosity).flatten(1) for part in basis.split(64)])
-        found.append(torch.linalg.eigvalsh(pushed @ pushed.T)[0].clamp_min(0).rsqrt())  # 1 / the least singular value
+        pushed = torch.cat(
+            [
+                linearised(w.expand(len(part), -1, -1), part, viscosity).flatten(1)
+                for part in basis.split(64)
+            ]
+        )
+        found.append(
+            torch.linalg.eigvalsh(pushed @ pushed.T)[0].clamp_min(0).rsqrt()
+        )  # 1 / the least singular value
     return torch.stack(found).to(vorticity.dtype)
 
 
 def waves(n: int, wavenumbers: Tensor) -> Tensor:
     """cos(k.x) and sin(k.x) of norm 1 on an n x n grid, (R, 2, n, n) for integer wavenumbers (R, 2), none of them 0 or at n / 2."""
     k = wavenumbers.double()
-    if k.dim() != 2 or k.shape[1] != 2 or bool((k.abs() >= n / 2).any()) or bool((k == 0).all(1).any()):
-        raise ValueError(f"wavenumbers must have shape (R, 2), below n / 2 = {n / 2} and not both zero, got {wavenumbers.tolist()}")
+    if (
+        k.dim() != 2
+        or k.shape[1] != 2
+        or bool((k.abs() >= n / 2).any())
+        or bool((k == 0).all(1).any())
+    ):
+        raise ValueError(
+            f"wavenumbers must have shape (R, 2), below n / 2 = {n / 2} and not both zero, got {wavenumbers.tolist()}"
+        )
     x = 2 * torch.pi / n * torch.arange(n, dtype=torch.float64)
     phase = k[:, 0, None, None] * x[:, None] + k[:, 1, None, None] * x
     return torch.stack([phase.cos(), phase.sin()], 1) * (2**0.5 / n)
@@ -423,21 +567,26 @@ def waves(n: int, wavenumbers: Tensor) -> Tensor:
 # ----------------------------------------------------------------------------------------------------------------- data
 def resample(field: Tensor, n: int) -> Tensor:
     """The same trigonometric polynomial (..., m, m) on an n x n grid; wavenumbers that either grid lacks are left out. Raises ValueError for an odd n
-    or a field that is not square."""
+    or a field that is not square.
+    """
     m = field.shape[-1]
     if not isinstance(n, int) or n % 2 or n < 4:
         raise ValueError(f"n must be an even int of at least 4, got {n!r}")
     if field.dim() < 2 or field.shape[-2] != m or m % 2 or m < 4:
-        raise ValueError(f"field must have shape (..., m, m) with an even m of at least 4, got {tuple(field.shape)}")
+        raise ValueError(
+            f"field must have shape (..., m, m) with an even m of at least 4, got {tuple(field.shape)}"
+        )
     half = min(m, n) // 2
     a = rfft2(field.double())
     b = a.new_zeros(*field.shape[:-2], n, n // 2 + 1)
     b[..., :half, :half] = a[..., :half, :half]
-    b[..., 1 - half:, :half] = a[..., 1 - half:, :half]
+    b[..., 1 - half :, :half] = a[..., 1 - half :, :half]
     return (irfft2(b, s=(n, n)) * (n / m) ** 2).to(field.dtype)
 
 
-def random_vorticity(count: int, n: int, *, std: float, peak: float = 2.0, generator: torch.Generator) -> Tensor:
+def random_vorticity(
+    count: int, n: int, *, std: float, peak: float = 2.0, generator: torch.Generator
+) -> Tensor:
     """Gaussian random fields (count, n, n), float64, mean zero, scaled to the standard deviation `std` each.
 
     White noise on a grid that does not depend on n, times |k|^2 exp(-|k|^2 / peak^2), largest at |k| = peak; wavenumbers beyond n / 3 are left out.
@@ -445,7 +594,9 @@ def random_vorticity(count: int, n: int, *, std: float, peak: float = 2.0, gener
     """
     for name, value, least in (("count", count, 1), ("std", std, 0), ("peak", peak, 0.5)):
         if not least <= value < float("inf") or value == 0:
-            raise ValueError(f"{name} must be {'positive' if not least else f'at least {least}'} and finite, got {value!r}")
+            raise ValueError(
+                f"{name} must be {'positive' if not least else f'at least {least}'} and finite, got {value!r}"
+            )
     base = 2 * round(8 * peak)  # beyond half of it the factor is below 1e-25
     grid = _Grid(base, torch.device("cpu"))
     noise = torch.randn(count, base, base, generator=generator, dtype=torch.float64)
@@ -485,7 +636,15 @@ def _coarse(c: Tensor, viscosity: float, start: Tensor) -> tuple[Tensor, Tensor]
     """(found, y). The few slow flows are begun again without the others: a sample's iterates do not depend on its batch, and a batch costs its slowest."""
     y, found, todo = start.clone(), torch.zeros(len(c), dtype=torch.bool), torch.arange(len(c))
     for steps in (50, 80, 300):
-        solution = solve(operator(viscosity), start[todo], c[todo], method=Anderson(history=20), max_steps=steps, tol=1e-6, throw=False)
+        solution = solve(
+            operator(viscosity),
+            start[todo],
+            c[todo],
+            method=Anderson(history=20),
+            max_steps=steps,
+            tol=1e-6,
+            throw=False,
+        )
         y[todo], found[todo] = solution.y, solution.success
         todo = todo[~solution.success]
         if not len(todo):
@@ -493,10 +652,13 @@ def _coarse(c: Tensor, viscosity: float, start: Tensor) -> tuple[Tensor, Tensor]
     return found, y
 
 
-def draw(regime: Regime, count: int, n: int, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def draw(
+    regime: Regime, count: int, n: int, *, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """(forcing (N, 2, n, n), vorticity (N, n, n)), float64, of `count` random fields. Where regime.solved, only of those that are confirmed: from rest and
     from an unrelated field, solvers that see the forcing alone find the same flow, and it is the one that the forcing was made from; found on a coarse
-    grid, finished on the fine one. Else of all, unconfirmed. Raises as `random_vorticity` does."""
+    grid, finished on the fine one. Else of all, unconfirmed. Raises as `random_vorticity` does.
+    """
     drawn = random_vorticity(count, n, std=regime.std, peak=regime.peak, generator=generator)
     forcing = manufacture(drawn, regime.viscosity)
     if not regime.solved:
@@ -514,7 +676,13 @@ def draw(regime: Regime, count: int, n: int, *, generator: torch.Generator) -> t
             return forcing[:0], drawn[:0]
     forcing, drawn = forcing[kept], drawn[kept]
     # the residual of the equation weighs small scales more than that of G does
-    y = _refined(_Galerkin(min(_LARGEST[0], (n - 1) // 3), regime.viscosity), resample(y, n), curl(forcing), regime.viscosity, 0.01 * regime.tol).y
+    y = _refined(
+        _Galerkin(min(_LARGEST[0], (n - 1) // 3), regime.viscosity),
+        resample(y, n),
+        curl(forcing),
+        regime.viscosity,
+        0.01 * regime.tol,
+    ).y
     good = (residual(y, forcing, regime.viscosity) <= regime.tol) & near(y, drawn)
     return forcing[good], y[good]
 
@@ -528,17 +696,35 @@ def data(regime: str, count: int, *, n: int = 64, seed: int, progress: bool = Tr
     if regime not in REGIMES:
         raise ValueError(f"regime must be one of {', '.join(REGIMES)}, got {regime!r}")
     for name, value, least in (("count", count, 1), ("n", n, 16), ("seed", seed, 0)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least or (name == "n" and n % 2):
-            raise ValueError(f"{name} must be an{' even' if name == 'n' else ''} int of at least {least}, got {value!r}")
+        if (
+            not isinstance(value, int)
+            or isinstance(value, bool)
+            or value < least
+            or (name == "n" and n % 2)
+        ):
+            raise ValueError(
+                f"{name} must be an{' even' if name == 'n' else ''} int of at least {least}, got {value!r}"
+            )
     recipe = {**asdict(REGIMES[regime]), "n": n, "seed": seed, "chunk": _CHUNK, "version": 1}
     key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:12]
     parts, drawn = [], 0
-    with tqdm(total=count, desc=f"flows, {regime}, {n} x {n}", unit="flow", disable=not progress, leave=False, mininterval=2) as bar:
-        for forcing, vorticity in _chunks(REGIMES[regime], n, data_folder() / "navier_stokes" / f"{regime}-{n}-{key}", recipe):
+    with tqdm(
+        total=count,
+        desc=f"flows, {regime}, {n} x {n}",
+        unit="flow",
+        disable=not progress,
+        leave=False,
+        mininterval=2,
+    ) as bar:
+        for forcing, vorticity in _chunks(
+            REGIMES[regime], n, data_folder() / "navier_stokes" / f"{regime}-{n}-{key}", recipe
+        ):
             drawn += _CHUNK
             parts.append((forcing, vorticity))
             if drawn >= 5 * _CHUNK and sum(len(f) for f, _ in parts) < 0.1 * drawn:
-                raise DataError(f"of {drawn} flows of the regime {regime!r} only {sum(len(f) for f, _ in parts)} were confirmed: their forcing is too strong")
+                raise DataError(
+                    f"of {drawn} flows of the regime {regime!r} only {sum(len(f) for f, _ in parts)} were confirmed: their forcing is too strong"
+                )
             bar.update(min(len(forcing), count - bar.n))
             if sum(len(f) for f, _ in parts) >= count:
                 break
@@ -549,7 +735,10 @@ def data(regime: str, count: int, *, n: int = 64, seed: int, progress: bool = Tr
 def _chunks(regime: Regime, n: int, folder: Path, recipe: dict) -> Iterator[tuple[Tensor, Tensor]]:
     index = 0
     while True:
-        path, mine = folder / f"{index:04d}.safetensors", json.dumps({**recipe, "index": index}, sort_keys=True)
+        path, mine = (
+            folder / f"{index:04d}.safetensors",
+            json.dumps({**recipe, "index": index}, sort_keys=True),
+        )
         found = None
         if path.exists():
             try:
@@ -558,8 +747,17 @@ def _chunks(regime: Regime, n: int, folder: Path, recipe: dict) -> Iterator[tupl
                 warnings.warn(f"{error}; it is made again", stacklevel=3)
         if found is None:
             digest = hashlib.sha256(f"{recipe['seed']}/{index}".encode()).digest()
-            found = draw(regime, _CHUNK, n, generator=torch.Generator().manual_seed(int.from_bytes(digest[:7], "big")))
-            checkpoints.write_tensors(path, {"forcing": found[0], "vorticity": found[1]}, {"recipe": mine, "sha256": _checksum(*found)})
+            found = draw(
+                regime,
+                _CHUNK,
+                n,
+                generator=torch.Generator().manual_seed(int.from_bytes(digest[:7], "big")),
+            )
+            checkpoints.write_tensors(
+                path,
+                {"forcing": found[0], "vorticity": found[1]},
+                {"recipe": mine, "sha256": _checksum(*found)},
+            )
         yield found
         index += 1
 
@@ -571,7 +769,9 @@ def _read(path: Path, recipe: str) -> tuple[Tensor, Tensor]:
         raise DataError(f"{path} is not a readable data file ({error})") from error
     if metadata.get("recipe") != recipe:
         raise DataError(f"{path} was made by another recipe: {metadata.get('recipe')}")
-    if set(tensors) != {"forcing", "vorticity"} or metadata.get("sha256") != _checksum(tensors["forcing"], tensors["vorticity"]):
+    if set(tensors) != {"forcing", "vorticity"} or metadata.get("sha256") != _checksum(
+        tensors["forcing"], tensors["vorticity"]
+    ):
         raise DataError(f"{path} is damaged: its checksum does not match its content")
     return tensors["forcing"], tensors["vorticity"]
 

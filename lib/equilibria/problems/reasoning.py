@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["IGNORED", "Questions", "running_sums", "pointer_chasing"]
+__all__ = ["IGNORED", "Questions", "pointer_chasing", "running_sums"]
 
 IGNORED = -100  # the answer where none is asked for; cross_entropy's own
 
@@ -30,7 +30,9 @@ class Questions:
     vocabulary: int
 
 
-def running_sums(count: int, length: int, *, modulus: int = 2, generator: torch.Generator | int) -> Questions:
+def running_sums(
+    count: int, length: int, *, modulus: int = 2, generator: torch.Generator | int
+) -> Questions:
     """`count` sequences of `length` symbols behind a begin token (= modulus), and their running sums; L = length + 1.
 
     Raises ValueError for count, length < 1 or modulus < 2.
@@ -43,10 +45,16 @@ def running_sums(count: int, length: int, *, modulus: int = 2, generator: torch.
     _at_least(2, modulus=modulus)
     symbols = torch.randint(modulus, (count, length), generator=_generator(generator))
     first = symbols.new_full((count, 1), modulus)
-    return Questions(torch.cat([first, symbols], 1), torch.cat([first * 0 + IGNORED, symbols.cumsum(1) % modulus], 1), modulus + 1)
+    return Questions(
+        torch.cat([first, symbols], 1),
+        torch.cat([first * 0 + IGNORED, symbols.cumsum(1) % modulus], 1),
+        modulus + 1,
+    )
 
 
-def pointer_chasing(count: int, size: int, hops: int, *, joint: bool = True, generator: torch.Generator | int) -> Questions:
+def pointer_chasing(
+    count: int, size: int, hops: int, *, joint: bool = True, generator: torch.Generator | int
+) -> Questions:
     """`count` random permutations of `size` symbols, each followed by a start and `hops` hop tokens.
 
     joint: a pair (source, target) is one token; otherwise two, one after the other. Tokens: symbols 0..size-1, begin = size,
@@ -56,9 +64,13 @@ def pointer_chasing(count: int, size: int, hops: int, *, joint: bool = True, gen
     _at_least(2, size=size)
     generator = _generator(generator)
     targets = torch.rand(count, size, generator=generator).argsort(1)  # p(0), ..., p(size - 1)
-    sources = torch.rand(count, size, generator=generator).argsort(1)  # the order in which the pairs are given
+    sources = torch.rand(count, size, generator=generator).argsort(
+        1
+    )  # the order in which the pairs are given
     goals = targets.gather(1, sources)
-    pairs = size + 2 + sources * size + goals if joint else torch.stack([sources, goals], 2).flatten(1)
+    pairs = (
+        size + 2 + sources * size + goals if joint else torch.stack([sources, goals], 2).flatten(1)
+    )
     start = torch.randint(size, (count, 1), generator=generator)
     reached, answers = start, []
     for _ in range(hops):
@@ -66,7 +78,11 @@ def pointer_chasing(count: int, size: int, hops: int, *, joint: bool = True, gen
         answers.append(reached)
     fill = lambda width, value: start.new_full((count, width), value)  # noqa: E731
     tokens = torch.cat([fill(1, size), pairs, start, fill(hops, size + 1)], 1)
-    return Questions(tokens, torch.cat([fill(pairs.shape[1] + 2, IGNORED), *answers], 1), size + 2 + joint * size**2)
+    return Questions(
+        tokens,
+        torch.cat([fill(pairs.shape[1] + 2, IGNORED), *answers], 1),
+        size + 2 + joint * size**2,
+    )
 
 
 def _generator(generator: torch.Generator | int) -> torch.Generator:

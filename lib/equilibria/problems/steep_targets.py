@@ -69,29 +69,71 @@ def _inversion(x: Tensor) -> Tensor:
 
 
 TARGETS = {
-    "two_singularities": Target("Fig. 1", _figure_1, _figure_1_bound, _figure_1_slope,
-                                lambda s: _column(torch.cat([s / 2, 1 - s / 2, 1 + s]))),
-    "reciprocal": Target("1/x", lambda x: 1 / x, lambda x, rho: _gap(x[:, 0].abs(), rho) ** -2, lambda x: x[:, 0] ** -2,
-                         lambda s: _column(torch.cat([s, -s]))),
-    "tan": Target("tan x", torch.tan, lambda x, rho: torch.sin(_gap(pi / 2 - x[:, 0].abs(), rho)) ** -2,
-                  lambda x: torch.cos(x[:, 0]) ** -2, lambda s: _column(torch.cat([pi / 2 - s, s - pi / 2]))),
-    "log": Target("log x", torch.log, lambda x, rho: 1 / _gap(x[:, 0], rho), lambda x: 1 / x[:, 0], _column),
-    "gamma": Target("Γ(x)", _gamma,  # convex: its slope is largest at an end of the interval
-                    lambda x, rho: torch.maximum(_gamma_slope(_gap(x[:, 0], rho)), _gamma_slope(x[:, 0] + rho)),
-                    lambda x: _gamma_slope(x[:, 0]), _column),
-    "sqrt": Target("√x", torch.sqrt, lambda x, rho: 0.5 * _gap(x[:, 0], rho) ** -0.5, lambda x: 0.5 * x[:, 0] ** -0.5, _column),
-    "inversion": Target("x/|x|² in 2-D", _inversion, lambda x, rho: _gap(x.norm(dim=1), rho) ** -2, lambda x: x.norm(dim=1) ** -2,
-                        lambda s: _column(s) * torch.tensor([[cos(0.7), sin(0.7)]], dtype=s.dtype, device=s.device)),
+    "two_singularities": Target(
+        "Fig. 1",
+        _figure_1,
+        _figure_1_bound,
+        _figure_1_slope,
+        lambda s: _column(torch.cat([s / 2, 1 - s / 2, 1 + s])),
+    ),
+    "reciprocal": Target(
+        "1/x",
+        lambda x: 1 / x,
+        lambda x, rho: _gap(x[:, 0].abs(), rho) ** -2,
+        lambda x: x[:, 0] ** -2,
+        lambda s: _column(torch.cat([s, -s])),
+    ),
+    "tan": Target(
+        "tan x",
+        torch.tan,
+        lambda x, rho: torch.sin(_gap(pi / 2 - x[:, 0].abs(), rho)) ** -2,
+        lambda x: torch.cos(x[:, 0]) ** -2,
+        lambda s: _column(torch.cat([pi / 2 - s, s - pi / 2])),
+    ),
+    "log": Target(
+        "log x", torch.log, lambda x, rho: 1 / _gap(x[:, 0], rho), lambda x: 1 / x[:, 0], _column
+    ),
+    "gamma": Target(
+        "Γ(x)",
+        _gamma,  # convex: its slope is largest at an end of the interval
+        lambda x, rho: torch.maximum(_gamma_slope(_gap(x[:, 0], rho)), _gamma_slope(x[:, 0] + rho)),
+        lambda x: _gamma_slope(x[:, 0]),
+        _column,
+    ),
+    "sqrt": Target(
+        "√x",
+        torch.sqrt,
+        lambda x, rho: 0.5 * _gap(x[:, 0], rho) ** -0.5,
+        lambda x: 0.5 * x[:, 0] ** -0.5,
+        _column,
+    ),
+    "inversion": Target(
+        "x/|x|² in 2-D",
+        _inversion,
+        lambda x, rho: _gap(x.norm(dim=1), rho) ** -2,
+        lambda x: x.norm(dim=1) ** -2,
+        lambda s: _column(s) * torch.tensor([[cos(0.7), sin(0.7)]], dtype=s.dtype, device=s.device),
+    ),
 }
 
 # Locally Lipschitz away from 0 only: on an interval that contains 0 no bound is finite there, and r(0) = 0.
-SIGN = Target("sign x", torch.sign, lambda x, rho: 1 / _gap(x[:, 0].abs(), rho), lambda x: torch.zeros_like(x[:, 0]),
-              lambda s: _column(torch.cat([s, -s])))
+SIGN = Target(
+    "sign x",
+    torch.sign,
+    lambda x, rho: 1 / _gap(x[:, 0].abs(), rho),
+    lambda x: torch.zeros_like(x[:, 0]),
+    lambda s: _column(torch.cat([s, -s])),
+)
 
 
 def smooth_sign(width: float) -> Target:
     """tanh(x / width): Lipschitz for every width > 0, with constant 1 / width; sign in the limit. Raises ValueError for width <= 0."""
     if not width > 0:
         raise ValueError(f"width must be positive, got {width!r}")
-    return Target(f"tanh(x/{width:g})", lambda x: torch.tanh(x / width), lambda x, rho: torch.cosh(_gap(x[:, 0].abs(), rho) / width) ** -2 / width,
-                  lambda x: torch.cosh(x[:, 0] / width) ** -2 / width, lambda s: _column(torch.cat([s, -s])))
+    return Target(
+        f"tanh(x/{width:g})",
+        lambda x: torch.tanh(x / width),
+        lambda x, rho: torch.cosh(_gap(x[:, 0].abs(), rho) / width) ** -2 / width,
+        lambda x: torch.cosh(x[:, 0] / width) ** -2 / width,
+        lambda s: _column(torch.cat([s, -s])),
+    )

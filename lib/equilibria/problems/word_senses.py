@@ -22,8 +22,21 @@ from pathlib import Path
 
 from equilibria.project import DataError, project_root
 
-__all__ = ["PHRASINGS", "HELD_OUT_PHRASINGS", "Sense", "Prompt", "Split", "Vocabulary", "WordSensesError", "contrast_pairs", "levenshtein",
-           "load", "split", "word_f1", "words"]
+__all__ = [
+    "HELD_OUT_PHRASINGS",
+    "PHRASINGS",
+    "Prompt",
+    "Sense",
+    "Split",
+    "Vocabulary",
+    "WordSensesError",
+    "contrast_pairs",
+    "levenshtein",
+    "load",
+    "split",
+    "word_f1",
+    "words",
+]
 
 _FIELD_PHRASINGS = (
     "Explain what {word} means in {field}.",
@@ -107,14 +120,21 @@ def load(path: str | Path | None = None) -> tuple[Sense, ...]:
             header, *lines = [row for row in csv.reader(file)] or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise WordSensesError(f"{path} cannot be read ({error})") from error
-    expected = ["word", "field", "definition", *(f"context_{i + 1}" for i in range(max(len(header) - 3, 2)))]
+    expected = [
+        "word",
+        "field",
+        "definition",
+        *(f"context_{i + 1}" for i in range(max(len(header) - 3, 2))),
+    ]
     if header != expected:
         raise WordSensesError(f"{path}:1 the columns are {header}, expected {expected}")
     senses, seen = [], {}
     for number, row in enumerate(lines, start=2):
         complain = lambda text: WordSensesError(f"{path}:{number} {text}")  # noqa: E731
         if len(row) != len(header) or not all(cell.strip() for cell in row):
-            raise complain(f"has {sum(bool(cell.strip()) for cell in row)} filled columns, expected {len(header)}")
+            raise complain(
+                f"has {sum(bool(cell.strip()) for cell in row)} filled columns, expected {len(header)}"
+            )
         word, field, definition, *contexts = row
         if not 12 <= len(words(definition)) <= 30:
             raise complain(f"the definition has {len(words(definition))} words, expected 12 to 30")
@@ -136,12 +156,22 @@ def load(path: str | Path | None = None) -> tuple[Sense, ...]:
 
 def ask(sense: Sense, phrasing: str, context: str | None = None) -> Prompt:
     """The question for a sense in one phrasing, with a context where the phrasing has a place for one."""
-    return Prompt(sense, phrasing, context, phrasing.format(word=sense.word, field=sense.field, context=context))
+    return Prompt(
+        sense,
+        phrasing,
+        context,
+        phrasing.format(word=sense.word, field=sense.field, context=context),
+    )
 
 
 def _held_out_contexts(senses: Sequence[Sense]) -> set[str]:
     """Last contexts, of at most one sense in three, made of words that occur elsewhere in what remains."""
-    known = Counter(w for s in senses for text in (s.word, s.field, s.definition, *s.contexts) for w in words(text))
+    known = Counter(
+        w
+        for s in senses
+        for text in (s.word, s.field, s.definition, *s.contexts)
+        for w in words(text)
+    )
     held, since = set(), _HELD_OUT_SHARE
     for sense in senses:
         used, since = Counter(words(sense.contexts[-1])), since + 1
@@ -160,7 +190,9 @@ def split(senses: Sequence[Sense]) -> Split:
             new = phrasing in HELD_OUT_PHRASINGS
             for context in sense.contexts if "{context}" in phrasing else (None,):
                 if not (new and context in held):
-                    parts["phrasing" if new else "context" if context in held else "train"].append(ask(sense, phrasing, context))
+                    parts["phrasing" if new else "context" if context in held else "train"].append(
+                        ask(sense, phrasing, context)
+                    )
     return Split(**{name: tuple(prompts) for name, prompts in parts.items()})
 
 
@@ -169,8 +201,12 @@ def contrast_pairs(prompts: Iterable[Prompt]) -> list[tuple[Prompt, Prompt]]:
     groups: dict[tuple[str, str], list[Prompt]] = {}
     for prompt in prompts:
         groups.setdefault((prompt.sense.word, prompt.phrasing), []).append(prompt)
-    return [(a, b) for group in groups.values() for a, b in combinations(group, 2)
-            if a.sense != b.sense and max(_span(words(a.text), words(b.text))) <= _PHRASE]
+    return [
+        (a, b)
+        for group in groups.values()
+        for a, b in combinations(group, 2)
+        if a.sense != b.sense and max(_span(words(a.text), words(b.text))) <= _PHRASE
+    ]
 
 
 def _span(a: list[str], b: list[str]) -> tuple[int, int]:
@@ -220,7 +256,10 @@ class Vocabulary:
     _SPECIAL = ("<pad>", "<begin>", "<answer>", "<end>")
 
     def __init__(self, texts: Iterable[str]):
-        self.tokens = (*self._SPECIAL, *sorted({token for text in texts for token in self._parts(text)}))
+        self.tokens = (
+            *self._SPECIAL,
+            *sorted({token for text in texts for token in self._parts(text)}),
+        )
         self._ids = {token: i for i, token in enumerate(self.tokens)}
 
     def __len__(self) -> int:
@@ -237,8 +276,10 @@ class Vocabulary:
             raise ValueError(f"text must hold at least one word, got {text!r}: the prompt is empty")
         for part in parts:
             if part not in self._ids:
-                near = difflib.get_close_matches(part, self.tokens[len(self._SPECIAL):], n=1)
-                raise ValueError(f"text holds the unknown token {part!r}{f', did you mean {near[0]!r}?' if near else ''}")
+                near = difflib.get_close_matches(part, self.tokens[len(self._SPECIAL) :], n=1)
+                raise ValueError(
+                    f"text holds the unknown token {part!r}{f', did you mean {near[0]!r}?' if near else ''}"
+                )
         return [self._ids[part] for part in parts]
 
     def question(self, text: str) -> list[int]:
@@ -256,5 +297,9 @@ class Vocabulary:
             if i == self.END:
                 break
             if i >= len(self._SPECIAL):
-                parts.append(self.tokens[i] if re.match(r"\W", self.tokens[i]) and parts else " " + self.tokens[i])
+                parts.append(
+                    self.tokens[i]
+                    if re.match(r"\W", self.tokens[i]) and parts
+                    else " " + self.tokens[i]
+                )
         return "".join(parts).strip()
