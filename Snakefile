@@ -11,19 +11,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-from equilibria import project
+from equilibria import paths
+from equilibria.companion import parameters
 
-ROOT = project.project_root()
+ROOT = paths.project_root()
 PROFILE = os.environ.get("PROFILE") or "quick"  # from the environment: --config would read 01 as a number
 ONLY = os.environ.get("ONLY", "").replace(" ", "")
 try:
-    NAMES = [project.find_notebook(name).stem for name in ONLY.split(",")] if ONLY else project.notebooks()
+    NAMES = [parameters.find_notebook(name).stem for name in ONLY.split(",")] if ONLY else parameters.notebooks()
     for name in NAMES:
-        project.check(name, project.settings(name, PROFILE))
-except project.ParameterError as error:
+        parameters.check(name, parameters.settings(name, PROFILE))
+except parameters.ParameterError as error:
     sys.exit(f"reproduce: {error}")
 
-LIBRARY = [str(path) for path in sorted((ROOT / "lib").rglob("*.py")) if path.name not in ("claims.py", "__main__.py")]
+LIBRARY = [str(path) for path in sorted((ROOT / "lib").rglob("*.py")) if path.name not in ("claims.py", "command_line.py")]
 WEIGHTS = [str(path) for path in sorted((ROOT / "data" / "checkpoints").rglob("*")) if path.is_file()]
 CHECK = [sys.executable, "-m", "equilibria", "check", "--profile", PROFILE] + (["--only", ONLY] if ONLY else [])
 TARGETS = [f"build/{PROFILE}/{name}.ipynb" for name in NAMES]
@@ -55,7 +56,7 @@ rule notebook:
         WEIGHTS,
     output:
         f"build/{PROFILE}/{{name}}.ipynb",
-        f"{project.figures_folder()}/{PROFILE}/{{name}}/provenance.json",
+        f"{paths.figures_folder()}/{PROFILE}/{{name}}/provenance.json",
     params:
         command=[sys.executable, "-m", "equilibria", "notebook"],
         profile=PROFILE,

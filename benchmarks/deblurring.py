@@ -20,8 +20,8 @@ import torch
 from deepinv.optim import HQS, L2, PnP
 from deepinv.optim.optimizers import DEQConfig
 from deepinv.physics import BlurFFT
-from equilibria.experiments import deblurring as experiment
 from equilibria.problems import images
+from equilibria.studies import deblurring as experiment
 
 
 def gradient(model) -> torch.Tensor:

@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 import torch
-from equilibria.experiments.linear_programs import WIDTHS, new, relative_error, trajectory
 from equilibria.operators.lp_graph import graph
 from equilibria.problems.linear_programs import generate
+from equilibria.studies.linear_programs import WIDTHS, new, relative_error, trajectory
 from torch_geometric.utils import scatter
 
 

@@ -23,8 +23,8 @@ from pathlib import Path
 import equilibria as eq
 import torch
 from equilibria import checkpoints, training
-from equilibria.experiments import navier_stokes as experiment
 from equilibria.operators.fourier import ImplicitFNO
+from equilibria.studies import navier_stokes as experiment
 from torch import nn
 
 PHANTOM = eq.Phantom(steps=3, damping=0.8)

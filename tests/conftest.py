@@ -24,7 +24,7 @@ SCHEMA = {
 }
 PARAMETERS = 'profile = "quick"\nseed = 0\ndevice = "cpu"\neta = 0.5  # step\nsteps = 3\nsizes = [1, 2]\nmode = "fast"\nverbose = False\n'
 START = (
-    "from equilibria import results\nrun = results.start({name!r}, dict(profile=profile, seed=seed, device=device, eta=eta, steps=steps, "
+    "from equilibria.companion import results\nrun = results.start({name!r}, dict(profile=profile, seed=seed, device=device, eta=eta, steps=steps, "
     "sizes=sizes, mode=mode, verbose=verbose))"
 )
 

@@ -4,12 +4,11 @@ import equilibria as eq
 import pytest
 import torch
 from equilibria import lipschitz
-from equilibria.experiments import deblurring, language, linear_programs, navier_stokes
 from equilibria.operators.fourier import ImplicitFNO
 from equilibria.operators.lp_graph import graph
-from equilibria.problems import images
+from equilibria.problems import flows, images
 from equilibria.problems import linear_programs as programs
-from equilibria.problems import navier_stokes as flows
+from equilibria.studies import deblurring, language, linear_programs, navier_stokes
 
 pytestmark = pytest.mark.gpu
 DEVICE = "cuda"

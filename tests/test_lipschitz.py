@@ -4,7 +4,7 @@ import equilibria as eq
 import pytest
 import torch
 from equilibria import lipschitz
-from problems import generator, orthogonal, reciprocal, symmetric
+from fixed_point_problems import generator, orthogonal, reciprocal, symmetric
 
 
 def matrices(batch=5, rows=40, columns=30, seed=0):

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 import yaml
 from conftest import HOME
-from equilibria import project
+from equilibria.companion import parameters as project
 
 NOTEBOOKS = sorted((HOME / "notebooks").glob("*.ipynb"))
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -5,8 +5,8 @@ import shlex
 
 import torch
 from conftest import HOME
-from equilibria import claims
-from equilibria.__main__ import _parser
+from equilibria.companion import claims
+from equilibria.companion.command_line import _parser
 
 README = (HOME / "README.md").read_text(encoding="utf-8")
 

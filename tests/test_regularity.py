@@ -4,7 +4,7 @@ import equilibria as eq
 import pytest
 import torch
 from equilibria import regularity
-from problems import generator, reciprocal, rotation, symmetric, two_sided
+from fixed_point_problems import generator, reciprocal, rotation, symmetric, two_sided
 
 
 def test_one_over_x():

@@ -98,7 +98,7 @@ def test_one_version_everywhere():
 
 
 def test_the_library_is_tracked(tracked):
-    assert HOME / "lib/equilibria/project.py" in tracked
+    assert HOME / "lib/equilibria/solvers/loop.py" in tracked
     ignored = subprocess.run(
         [
             "git",

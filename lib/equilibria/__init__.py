@@ -1,7 +1,8 @@
 """Implicit models y* = G(y*, x): solve them, differentiate them, measure how steep and how regular they are."""
 
 from . import lipschitz, regularity
-from .fixed_point import (
+from .adjoints import Implicit, JacobianFree, Phantom, Unrolled, equilibrium
+from .solvers import (
     Anderson,
     Broyden,
     NewtonKrylov,
@@ -12,7 +13,6 @@ from .fixed_point import (
     solve,
     trajectory,
 )
-from .implicit import Implicit, JacobianFree, Phantom, Unrolled, equilibrium
 
 __version__ = "0.1.0"
 

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import fixed_point, lipschitz
+from equilibria import lipschitz
+from equilibria.derivatives import largest_singular_value, linearise
+from equilibria.solvers import loop as fixed_point
 
 __all__ = ["Audit", "audit"]
 
@@ -178,10 +180,10 @@ def audit(
 
 
 def _spectral(f, at, settings) -> tuple[Tensor, Tensor]:
-    jvp, vjp = lipschitz.linearise(f, at)
+    jvp, vjp = linearise(f, at)
     if jvp is None:  # f does not depend on its argument
         return at.new_zeros(len(at)), torch.ones(len(at), dtype=torch.bool, device=at.device)
-    return lipschitz.largest_singular_value(jvp, vjp, at, **settings)
+    return largest_singular_value(jvp, vjp, at, **settings)
 
 
 def _exponent(scales: Tensor, slopes: Tensor) -> Tensor:
@@ -194,8 +196,8 @@ def _exponent(scales: Tensor, slopes: Tensor) -> Tensor:
 
 def _measured(G, y, x, max_steps, tol, settings) -> tuple[Tensor, Tensor]:
     """|dy*/dx| (B,), and where it is known: all solves with 1 - dG/dy and its transpose succeeded, norm settled."""
-    along_y, back_y = lipschitz.linearise(lambda y: G(y, x), y)
-    along_x, back_x = lipschitz.linearise(lambda x: G(y, x), x)
+    along_y, back_y = linearise(lambda y: G(y, x), y)
+    along_x, back_x = linearise(lambda x: G(y, x), x)
     known = torch.ones(len(y), dtype=torch.bool, device=y.device)
     if along_x is None:
         return torch.zeros_like(known, dtype=y.dtype), known
@@ -217,7 +219,7 @@ def _measured(G, y, x, max_steps, tol, settings) -> tuple[Tensor, Tensor]:
 
     jvp = lambda v: resolve(along_y, along_x(v))
     vjp = lambda u: back_x(resolve(back_y, u))
-    measured, settled = lipschitz.largest_singular_value(jvp, vjp, x, **settings)
+    measured, settled = largest_singular_value(jvp, vjp, x, **settings)
     return measured, known & settled
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from equilibria import fixed_point, lipschitz
+from equilibria import lipschitz
 from equilibria.operators.bounded_mlp import BoundedMLP
+from equilibria.solvers import loop as fixed_point
 
 
 def network(limits=(0.9, 5.0), seed=0, layers=2):

@@ -4,7 +4,7 @@ import equilibria as eq
 import pytest
 import torch
 from equilibria.operators.fourier import ExplicitFNO, ImplicitFNO, SpectralConvolution
-from equilibria.problems import navier_stokes as ns
+from equilibria.problems import flows as ns
 
 f64 = torch.float64
 

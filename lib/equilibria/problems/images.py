@@ -25,7 +25,8 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from equilibria.project import DataError, data_folder
+from equilibria.files import DataError
+from equilibria.paths import data_folder
 
 __all__ = [
     "NOISE",

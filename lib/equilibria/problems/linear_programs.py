@@ -33,7 +33,7 @@ from scipy import sparse
 from scipy.optimize import LinearConstraint, linprog, minimize
 from tqdm.auto import tqdm
 
-from equilibria.project import DataError
+from equilibria.files import DataError
 
 __all__ = [
     "KINDS",

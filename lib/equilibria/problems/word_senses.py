@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from equilibria.project import DataError, project_root
+from equilibria.files import DataError
+from equilibria.paths import project_root
 
 __all__ = [
     "HELD_OUT_PHRASINGS",

@@ -1,0 +1,39 @@
+"""Checks of arguments: each error names the argument, the value seen and what would do."""
+
+import math
+from typing import Any, TypeGuard
+
+__all__ = ["is_int", "is_real", "require", "require_int", "require_real"]
+
+
+def is_int(value: Any) -> TypeGuard[int]:
+    """Whether ``value`` is an int, which a bool is not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_real(value: Any) -> TypeGuard[float]:
+    """Whether ``value`` is a finite int or float, which a bool is not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def require(
+    condition: bool, name: str, value: Any, need: str, error: type[Exception] = ValueError
+) -> None:
+    """Raise ``error`` saying that argument ``name`` must be ``need``, unless ``condition`` holds."""
+    if not condition:
+        raise error(f"{name} must be {need}, got {value!r}")
+
+
+def require_int(name: str, value: Any, *, least: int) -> None:
+    """Raise TypeError unless ``value`` is an int, ValueError unless it is at least ``least``."""
+    require(is_int(value), name, value, "an int", TypeError)
+    require(value >= least, name, value, f"at least {least}")
+
+
+def require_real(
+    name: str, value: Any, *, above: float | None = None, below: float | None = None
+) -> None:
+    """Raise TypeError unless ``value`` is a finite number, ValueError unless it lies in range."""
+    require(is_real(value), name, value, "a number", TypeError)
+    require(above is None or value > above, name, value, f"above {above}")
+    require(below is None or value < below, name, value, f"below {below}")

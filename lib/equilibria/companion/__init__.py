@@ -1,0 +1,1 @@
+"""The companion of the paper: parameters, results, figures, claims, notebooks, command line."""

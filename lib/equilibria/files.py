@@ -1,0 +1,28 @@
+"""Files that are written whole or not at all, and the error for data that cannot be used."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["DataError", "write_atomically", "write_with"]
+
+
+class DataError(ValueError):
+    """A data set or file is missing, damaged or not what it should be; the message says what to do."""
+
+
+def write_atomically(path: Path, text: str) -> Path:
+    """Write a text file in one step: neither a reader nor a killed run ever leaves half of it."""
+    return write_with(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def write_with(path: Path, write: Callable[[Path], object]) -> Path:
+    """Let ``write`` fill a hidden file beside ``path``, then move it there in one step.
+
+    The folder is created where it is missing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    write(part)
+    os.replace(part, path)
+    return path
