@@ -43,7 +43,7 @@ class Project:
             yaml.safe_dump({"common": common, "01_first": SCHEMA, "02_second": SCHEMA})
         )
         (root / "requirements.lock").write_text("")
-        (root / "claims.yml").write_text("[]")
+        (root / "claims.yml").write_text("")
         (root / "DEVIATIONS.md").write_text("# Deviations\n\n## First: a known miss\n")
         (root / "README.md").write_text(
             "before\n<!-- verdicts: written by `equilibria check` -->\n<!-- end of verdicts -->\nafter\n"

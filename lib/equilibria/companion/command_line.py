@@ -10,7 +10,6 @@ from pathlib import Path
 from equilibria.companion import claims
 from equilibria.companion.parameters import PROFILES, ParameterError, check, declared
 from equilibria.files import DataError
-from equilibria.paths import figures_folder, project_root
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -80,26 +79,9 @@ def _notebook(options) -> int:
 
 
 def _check(options) -> int:
-    verdicts = claims.judge_all(options.profile, options.only)
-    print(claims.table(verdicts))
-    if not (options.draft or options.only):
-        written = claims.report(verdicts, options.profile)
-        print(
-            "written: "
-            + ", ".join(
-                str(
-                    path.relative_to(project_root())
-                    if path.is_relative_to(project_root())
-                    else path
-                )
-                for path in written
-            )
-        )
-    elif options.only:
-        print(
-            f"{figures_folder().name}/{options.profile}/README.md is left as it is: it is written when every notebook is judged"
-        )
-    return 1 if any(verdict.word == claims.FAILS for verdict in verdicts) else 0
+    return claims.check(
+        options.profile, only=options.only, draft=options.draft, accept=options.accept
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -141,6 +123,9 @@ def _parser() -> argparse.ArgumentParser:
         help="judge these notebooks' claims only; writes no table",
     )
     judge.add_argument("--draft", action="store_true", help="print only: write no table")
+    judge.add_argument(
+        "--accept", metavar="REASON", help="make these predicates and verdicts the record"
+    )
     judge.set_defaults(run=_check)
 
     for command in (train, notebook, judge):

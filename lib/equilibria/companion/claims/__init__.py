@@ -1,0 +1,28 @@
+"""Claims of the paper and of this project: stated in `claims.yml`, judged by results, frozen."""
+
+from equilibria.companion.claims.check import check
+from equilibria.companion.claims.model import Check, Claim, ClaimsError, load, published
+from equilibria.companion.claims.notebook import show_verdicts
+from equilibria.companion.claims.pages import notebook_table, terminal_table, write_pages
+from equilibria.companion.claims.record import accept, differences, read
+from equilibria.companion.claims.verdicts import Finding, Verdict, judge, judge_all
+
+__all__ = [
+    "Check",
+    "Claim",
+    "ClaimsError",
+    "Finding",
+    "Verdict",
+    "accept",
+    "check",
+    "differences",
+    "judge",
+    "judge_all",
+    "load",
+    "notebook_table",
+    "published",
+    "read",
+    "show_verdicts",
+    "terminal_table",
+    "write_pages",
+]

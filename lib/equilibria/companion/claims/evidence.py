@@ -1,0 +1,93 @@
+"""Evidence: the numbers that a profile's runs left in result files and records."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from equilibria.companion.claims.model import Check, Claim
+from equilibria.companion.claims.predicates import NoEvidence
+from equilibria.paths import data_folder, figures_folder
+
+__all__ = ["look_up", "other_value", "value"]
+
+
+def value(claim: Claim, check: Check, profile: str, *, unfinished: bool = False) -> Any:
+    """What a check judges.
+
+    ``unfinished`` accepts a run that has not ended yet: a notebook that looks at its own results.
+    Raises `NoEvidence` where the number is not there.
+    """
+    return _read(claim, check, check.key, profile, unfinished)
+
+
+def other_value(
+    claim: Claim, check: Check, key: str, profile: str, *, unfinished: bool = False
+) -> Any:
+    """The value under another key of the same file, of another model's records, or published.
+
+    ``case/model:key`` names the records of another model, ``published:key`` the claim's own
+    published numbers.
+    """
+    source, colon, rest = key.partition(":")
+    if source == "published":
+        return look_up(claim.published, rest)
+    if colon:
+        return _records(source, rest, profile)
+    return _read(claim, check, key, profile, unfinished)
+
+
+def look_up(data: Any, key: str) -> Any:
+    """The value under a dotted path.
+
+    A whole number is a position where a list is met; ``*`` stands for every entry of a list or
+    table and makes a list of what it finds. Raises `NoEvidence` where the path ends early.
+    """
+    return _follow(data, key.split("."), key)
+
+
+def _follow(data: Any, parts: list[str], key: str) -> Any:
+    if not parts:
+        return data
+    part, *rest = parts
+    if part == "*":
+        if not isinstance(data, list | dict) or not data:
+            raise NoEvidence(f"no {key} in the results")
+        entries = list(data.values()) if isinstance(data, dict) else data
+        return [_follow(entry, rest, key) for entry in entries]
+    try:
+        entry = data[int(part)] if isinstance(data, list) else data[part]
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise NoEvidence(f"no {key} in the results") from error
+    return _follow(entry, rest, key)
+
+
+def _read(claim: Claim, check: Check, key: str, profile: str, unfinished: bool) -> Any:
+    if check.record is not None:
+        return _records(check.record, key, profile)
+    folder = figures_folder() / profile / claim.notebook
+    if not unfinished and not (folder / "provenance.json").is_file():
+        raise NoEvidence(f"{claim.notebook} has no finished run for {profile}")
+    return look_up(_json(folder / f"{check.file}.json"), key)
+
+
+def _records(record: str, key: str, profile: str) -> Any:
+    """One entry per seed from the records of a model."""
+    case, _, model = record.partition("/")
+    folder = data_folder() / "checkpoints" / case
+    if profile == "paper":
+        folder = folder / "paper"
+    paths = sorted((folder / "test").glob(f"{model}-seed[0-9]*.json"))
+    if not paths:
+        raise NoEvidence(f"no record of {record}: run `equilibria evaluate {case}`")
+    return [look_up(_json(path), key) for path in paths]
+
+
+def _json(path: Path) -> Any:
+    if not path.is_file():
+        raise NoEvidence(f"there is no {path.name} in {path.parent.name}")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise NoEvidence(f"{path.name} of {path.parent.name} is damaged: {error}") from error

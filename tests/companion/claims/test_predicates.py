@@ -1,0 +1,142 @@
+"""Predicates: each on both sides, on values that are no evidence, and wrong arguments."""
+
+import math
+
+import pytest
+import torch
+from equilibria.companion.claims.predicates import (
+    PREDICATES,
+    NoEvidence,
+    compare,
+    numbers,
+    parse,
+    show,
+)
+
+# (predicate, values that hold, values that do not); `other` is what the second key holds
+CASES = [
+    ({"at_most": 0.18}, [0.18, 0.1, [0.18, 0.0]], [0.1801, [0.1, 0.19]], None),
+    ({"at_least": 2}, [2, [2, 3]], [1.999, [3, 1]], None),
+    ({"below": 1}, [0.999, -5], [1, [0, 1]], None),
+    ({"above": 0}, [1e-9, [1, 2]], [0, -1, [1, 0]], None),
+    ({"equals": "rises"}, ["rises"], ["falls", 1, True], None),
+    ({"equals": True}, [True], [False, 1, "True"], None),
+    ({"close_to": {"value": 10, "relative": 0.1}}, [9, 11, [10, 10.5]], [8.9, 11.1, -10], None),
+    ({"close_to": {"value": -2, "absolute": 0.5}}, [-2.5, -1.5], [-1.4, 2], None),
+    (
+        {"climbs": {"factor": 2, "within": 0.02, "after": 2}},
+        [[1, 5, 2.019, 1.981, 2], [[1, 2, 2, 2], [2, 4, 4, 4]]],
+        [[1, 2, 2.05, 2], [1.01, 2, 2, 2], [2, 2, 2, 2], [[1, 2, 2, 2], [4, 2, 2, 2]]],
+        None,
+    ),
+    (
+        {"descends": {"factor": 2, "within": 0.02}},
+        [[3, 1, 1.019], [2, 1]],
+        [[3, 1, 1.03], [1.9, 1], [1, 1], [0, 0]],
+        None,
+    ),
+    (
+        {"rises": {"slack": 0}},
+        [[1, 2, 3], [1, 1, 2]],
+        [[1, 2, 1.9, 3], [1, 1, 1], [3, 2, 1], [1, 2, None]],
+        None,
+    ),
+    ({"rises": {"slack": 0.05}}, [[1, 2, 1.9, 2.1]], [[1, 2, 1.8, 2.1], [2, 1.95]], None),
+    ({"less_than": {"key": "other"}}, [1, [1, 0]], [2, 3, [1, 2]], 2),
+    ({"less_than": {"key": "other"}}, [0.5, [0.5, 2.9]], [1, [0, 3]], [1, 3]),
+    ({"less_than": {"key": "other", "factor": 0.5}}, [0.99], [1], 2),
+    (
+        {"beats": {"key": "other", "by": 1.0}},
+        [[[3.0, 3.1, 2.9]], [3.0, 3.1, 3.2]],
+        [[[1.9, 1.9, 2.0]], [[9.0, 1.0, -3.0]]],
+        [[1.0, 1.1, 0.9]],
+    ),
+    (
+        {"beats": {"key": "other", "lower_is_better": True}},
+        [[[0.1, 0.2, 0.1]]],
+        [[[1.0, 1.1, 0.9]], [[2.0, 2.0, 2.0]]],
+        [[1.0, 1.1, 0.9]],
+    ),
+]
+
+
+@pytest.mark.parametrize(("predicate", "good", "bad", "other"), CASES, ids=lambda v: str(v)[:50])
+def test_each_predicate_on_both_sides(predicate, good, bad, other):
+    parsed = parse(predicate)
+    assert parsed.words()
+    for value in good:
+        assert parsed.holds(value, lambda key: other), value
+    for value in bad:
+        assert not parsed.holds(value, lambda key: other), value
+
+
+def test_every_predicate_is_tested():
+    assert {name for case in CASES for name in case[0]} == set(PREDICATES)
+
+
+@pytest.mark.parametrize("value", ["text", True, [], [1, "a"], {"a": 1}, float("nan")], ids=str)
+@pytest.mark.parametrize(
+    "predicate", [case[0] for case in CASES if "equals" not in case[0]], ids=lambda v: str(v)[:40]
+)
+def test_what_is_no_number_is_no_evidence(predicate, value):
+    with pytest.raises(NoEvidence):
+        parse(predicate).holds(value, lambda key: 1)
+
+
+@pytest.mark.parametrize(
+    ("predicate", "value", "other"),
+    [
+        ({"rises": {"slack": 0}}, [1], None),
+        ({"climbs": {"factor": 2, "within": 0.1, "after": 2}}, [1, 2, 3], None),
+        ({"less_than": {"key": "two"}}, [1, 2, 3], [1, 2]),
+        ({"beats": {"key": "two"}}, [[1.0, 2.0]], [[1.0, 2.0, 3.0]]),
+        ({"beats": {"key": "two"}}, [[1.0]], [[1.0]]),
+    ],
+)
+def test_what_cannot_be_compared_is_no_evidence(predicate, value, other):
+    with pytest.raises(NoEvidence):
+        parse(predicate).holds(value, lambda key: other)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {},
+        {"at_most": 1, "at_least": 0},
+        {"nearly": 1},
+        {"at_most": "low"},
+        {"close_to": {"value": 1}},
+        {"close_to": {"value": 1, "relative": 0.1, "absolute": 0.1}},
+        {"climbs": {"factor": 1, "within": 0.1, "after": 0}},
+        {"descends": {"factor": 2}},
+        {"less_than": {"key": "a", "factor": -1}},
+        {"beats": {"key": "a", "standard_errors": -1}},
+        {"rises": {"slack": 0, "after": 3}},
+    ],
+)
+def test_a_wrong_predicate_is_refused(written):
+    with pytest.raises(ValueError):
+        parse(written)
+
+
+def test_the_standard_error_of_a_gap_is_that_of_paired_samples_and_seeds():
+    a, b = [[1.0, 2.0, 4.0], [2.0, 3.0, 6.0]], [[0.5, 1.0, 2.0]]
+    gap = compare(a, b)
+    paired = torch.tensor(a).double().mean(0) - torch.tensor(b).double()[0]
+    seeds = torch.tensor(a).double().mean(1)
+    variance = paired.var() / 3 + seeds.var() / 2
+    assert gap.mean == pytest.approx(paired.mean().item(), rel=1e-12)
+    assert gap.standard_error == pytest.approx(math.sqrt(variance.item()), rel=1e-12)
+
+
+def test_a_gap_between_equal_samples_is_nothing():
+    gap = compare([[1.0, 2.0]], [[1.0, 2.0]])
+    assert gap.mean == 0 and gap.standard_error == 0
+    assert not parse({"beats": {"key": "same"}}).holds([[1.0, 2.0]], lambda key: [[1.0, 2.0]])
+
+
+def test_values_in_words():
+    assert show(0.123456) == "0.1235"
+    assert show([1, 2, 3, 4, 5]) == "1 … 5"
+    assert show(True) == "True"
+    assert numbers([[1], [2.5]]) == [1.0, 2.5]

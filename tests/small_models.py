@@ -1,0 +1,333 @@
+"""Small implicit models, healthy and broken on purpose, and the evidence that they leave.
+
+A scalar problem stands for every case: x in [-1, 1], target F(x) = tanh(12 x), which is steep at 0.
+An operator is iterated for real, and its errors and slopes along t are measured as the notebooks
+measure theirs. `evidence` puts these numbers where the claims of each notebook read them. A broken
+model must lose the claims that it breaks.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import torch
+from equilibria import trajectory
+from torch import Tensor
+
+STEEP = 12.0
+SAMPLES = 80
+LONG = 300  # iterations that are measured
+f64 = torch.float64
+
+
+def target(x: Tensor) -> Tensor:
+    return torch.tanh(STEEP * x)
+
+
+def explicit(x: Tensor) -> Tensor:
+    """An explicit network under a bound of 3 on its slope."""
+    return (3 * x).clamp(-1, 1)
+
+
+def relax(y: Tensor, x: Tensor) -> Tensor:
+    """The regular operator of Theorem 2.4, which is as slow as the target is steep."""
+    return y + 0.1 * (target(x) - y)
+
+
+def absolute_error(y: Tensor, truth: Tensor) -> Tensor:
+    return (y - truth).abs()
+
+
+@dataclass(frozen=True)
+class Model:
+    """An operator with the answer of the explicit network beside it, and how both are measured."""
+
+    G: Callable[[Tensor, Tensor], Tensor] = relax
+    stop_at: int | None = None  # the answer is y_stop, whatever t is asked for
+    starts: tuple[float, ...] = (0.0, 0.5, -0.5)
+    explicit: Callable[[Tensor], Tensor] = explicit
+    modulus: float = 0.9
+    naive: bool = False  # the operators of notebook 01 have the target's own singularity
+    learned: float = 0.5  # share of parities that the block gets right when it is used once
+    norm_matters: bool = True
+    unrolled_memory: bool = False  # the implicit adjoint keeps the graph of every iteration
+    trap_rests: bool = False  # training by unrolling finds an equilibrium, too
+    lead_elsewhere: float = 0.8
+    second_state: bool = True
+    batch_norm: bool = False  # slopes are divided by |dx| of the whole batch, not of the sample
+    limit: float = 0.3  # least error of any function under the operator's bound
+
+    def along(self, x: Tensor, start: float = 0.0, steps: int = LONG) -> list[Tensor]:
+        y0 = torch.full_like(x, start)
+        iterates = list(trajectory(self.G, y0, x, steps))
+        if self.stop_at is None:
+            return iterates
+        return [iterates[min(t, self.stop_at - 1)] for t in range(steps)]
+
+
+HEALTHY = Model()
+BROKEN = {
+    "constant output": replace(HEALTHY, G=lambda y, x: 0 * (y + x) + 0.3, modulus=0.0),
+    "explicit network wrapped": replace(HEALTHY, G=lambda y, x: explicit(x), modulus=0.0),
+    "learned by heart": replace(
+        HEALTHY, G=lambda y, x: torch.where(x.abs() > 0.999, target(x), 0 * y), learned=1.0
+    ),
+    "stopped at one": replace(HEALTHY, stop_at=1),
+    "growing loop": replace(HEALTHY, G=lambda y, x: relax(y, x) + 0.12 * y, modulus=1.02),
+    "wrong norm": replace(HEALTHY, batch_norm=True),
+    "expansive": replace(HEALTHY, modulus=1.4),
+    "naive operator": replace(HEALTHY, naive=True),
+    "kept graph": replace(HEALTHY, unrolled_memory=True),
+    "harmless trap": replace(HEALTHY, trap_rests=True),
+    "no lead elsewhere": replace(HEALTHY, lead_elsewhere=1.2),
+    "one state only": replace(HEALTHY, second_state=False),
+    "norm does not matter": replace(HEALTHY, norm_matters=False),
+    "two answers": replace(HEALTHY, G=lambda y, x: relax(y, x) + 0.1 * torch.sign(y) * 0.5),
+}
+
+
+# ------------------------------------------------------------------------- what is measured
+def samples() -> Tensor:
+    return torch.linspace(-0.9, 0.95, SAMPLES, dtype=f64)[:, None]
+
+
+@cache
+def errors_along(model: Model, seed: int = 0) -> list[list[float]]:
+    """(t, samples); a seed shifts the samples a little, as another training would."""
+    x = samples() + 0.001 * seed
+    return [absolute_error(y, target(x)).flatten().tolist() for y in model.along(x)]
+
+
+def final_errors(model: Model, at: int = LONG, seed: int = 0) -> list[float]:
+    return errors_along(model, seed)[at - 1]
+
+
+def explicit_errors(model: Model, seed: int = 0) -> list[float]:
+    x = samples() + 0.001 * seed
+    return absolute_error(model.explicit(x), target(x)).flatten().tolist()
+
+
+def mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+@cache
+def slopes_along(model: Model) -> list[float]:
+    """Largest |dy_t/dx| near x = 0 along t."""
+    x = torch.linspace(-0.05, 0.05, 11, dtype=f64)[:, None].requires_grad_()
+    slopes = []
+    for y in model.along(x):
+        (slope,) = torch.autograd.grad(
+            y.sum(), x, retain_graph=True, allow_unused=True, materialize_grads=True
+        )
+        over = len(x) ** 0.5 if model.batch_norm else 1.0
+        slopes.append(slope.abs().max().item() / over)
+    return slopes
+
+
+def psnr(errors: list[float], loss: float = 0.0) -> list[float]:
+    """Decibels of single errors, none better than 30."""
+    return [-20 * math.log10(math.hypot(error, 0.0316)) - loss for error in errors]
+
+
+def psnr_along(model: Model) -> list[float]:
+    return [mean(psnr(errors)) + 20 for errors in errors_along(model)[:64]]
+
+
+@cache
+def share_of_one_answer(model: Model) -> float:
+    """Share of the samples on which all starts end within one per cent of each other."""
+    x = samples()
+    ends = torch.stack([model.along(x, start)[-1] for start in model.starts])
+    return ((ends - ends[0]).abs().amax(0) < 0.01).double().mean().item()
+
+
+def rate(model: Model) -> float:
+    y = [iterate.norm().item() for iterate in model.along(samples())]
+    moves = [abs(b - a) for a, b in itertools.pairwise(y[20:31])]
+    return moves[-1] / moves[-2] if moves[-2] > 1e-14 else 0.0
+
+
+def right_by(model: Model, loops: int, needed: int) -> float:
+    """Share of parities right: all once the loops suffice; chance before, or with a broken loop."""
+    works = model.stop_at is None and model.G is relax
+    return 1.0 if works and loops >= needed else 0.5
+
+
+# ----------------------------------------------------------------- where the claims read it
+def evidence(root: Path, model: Model) -> None:
+    """Write every result file and record that the claims read, as ``model`` would leave them."""
+    write = _Writer(root)
+    _one_over_x(write, model)
+    _deblurring(write, model)
+    _navier_stokes(write, model)
+    _linear_programs(write, model)
+    _language(write, model)
+
+
+class _Writer:
+    def __init__(self, root: Path):
+        self.root = root
+
+    def results(self, notebook: str, name: str = "results", **values: object) -> None:
+        folder = self.root / "figures" / "quick" / notebook
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(values))
+        (folder / "provenance.json").write_text("{}")
+
+    def record(self, case: str, model: str, *seeds: dict[str, object]) -> None:
+        folder = self.root / "data" / "checkpoints" / case / "test"
+        folder.mkdir(parents=True, exist_ok=True)
+        for seed, record in enumerate(seeds):
+            (folder / f"{model}-seed{seed}.json").write_text(json.dumps(record))
+
+
+def _one_over_x(write: _Writer, model: Model) -> None:
+    slopes, errors = slopes_along(model), [max(row) for row in errors_along(model)]
+    growth = 1e8 if model.naive else 1.0
+    naive_gap = 1e3 if model.naive else 0.3
+    reached = slopes[-1] / STEEP
+    write.results(
+        "01_one_over_x",
+        "toy",
+        at_25={
+            "implicit": [max(final_errors(model))] * 2,
+            "least_error": [model.limit] * 2,
+            "explicit": [max(explicit_errors(model))] * 2,
+            "bound": [3.0] * 2,
+            "implicit_steepest": [slopes[-1]] * 2,
+            "steepest_at_1_over_bound": [slopes[0] / 3] * 2,
+            "explicit_steepest_over_bound": [1.0] * 2,
+        },
+        summary={"5": {"implicit": {"sup_error": errors}}},
+    )
+    write.results(
+        "01_one_over_x",
+        operator_slopes={"blow_up": {"regular": growth, "naive": 1e8}},
+        curves={"largest_gap": [0.0 if model.G is relax else 1.0]},
+        iterations={"largest_gap": 0},
+        steepness=[{"end_over_limit": reached, "measured": slopes[:40], "error": errors}],
+        sufficiency={
+            "over_targets": {
+                "largest_operator": [naive_gap],
+                "late_growth_of_operator": [1e2 if model.naive else 1.0],
+                "late_growth_of_target": [64.0],
+                "all_regular": not model.naive,
+            }
+        },
+        limit={
+            # An operator that keeps its modulus cannot have sign x for a fixed point.
+            "approach": {
+                "one_minus_mu": [0.1, 1e-6] if model.G is relax else [0.1, 0.1],
+                "allowed": [0.2, 1e-5],
+            },
+            "smoothed": {"mu": [0.5, 0.9, 0.99] if model.G is relax else [0.9, 0.9, 0.9]},
+            "at_zero": {"regular": False},
+        },
+    )
+
+
+def _deblurring(write: _Writer, model: Model) -> None:
+    hqs = [{"psnr": psnr(final_errors(model, seed=seed))} for seed in range(3)]
+    pgd = [{"psnr": psnr(final_errors(model, seed=seed), loss=1.0)} for seed in range(3)]
+    once = [{"psnr": psnr(explicit_errors(model, seed))} for seed in range(3)]
+    write.record("deblurring", "hqs", *hqs)
+    write.record("deblurring", "pgd", *pgd)
+    write.record("deblurring", "explicit", *once)
+    for depth in (1, 2, 4, 8):
+        write.record("deblurring", f"unfolded-{depth}", once[0])
+    late = mean(psnr(final_errors(model))) - mean(psnr(final_errors(model, at=100)))
+    memory = [2.0, 20.0] if model.unrolled_memory else [2.0, 2.0]
+    curve = {"psnr_mean": psnr_along(model), "lipschitz": slopes_along(model)[:64]}
+    pictures = {"explicit": once[0], "pgd": pgd[0], "hqs": hqs[0]}
+    write.results(
+        "02_deblurring",
+        along_t={"pgd": curve, "hqs": curve},
+        embedded={name: {"psnr": mean(row["psnr"])} for name, row in pictures.items()},
+        memory={"implicit": memory, "unrolled": [2.0, 20.0]},
+        regularity={name: {"mu": [model.modulus], "rate": [rate(model)]} for name in pictures},
+        late_changes=[late, late],
+        solved_share=[1.0, 1.0],
+    )
+
+
+def _navier_stokes(write: _Writer, model: Model) -> None:
+    implicit = [{"errors": final_errors(model, seed=seed)} for seed in range(3)]
+    once = [{"errors": explicit_errors(model, seed)} for seed in range(3)]
+    write.record("navier_stokes", "implicit", *implicit)
+    write.record("navier_stokes", "explicit", *once)
+    for name in ("depth-2", "depth-4", "width-28", "width-40"):
+        write.record("navier_stokes", name, once[0])
+    means = [mean(row) for row in errors_along(model)]
+    write.record("navier_stokes", "along", {"mean": means})
+    slopes = slopes_along(model)
+    pair = {"implicit": means[-1], "explicit": mean(once[0]["errors"])}
+    write.results("03_navier_stokes", "fields", flows=[{"error": pair}])
+    write.results(
+        "03_navier_stokes",
+        ratio=pair["implicit"] / pair["explicit"],
+        steepness={"lipschitz": slopes[:64]},
+        local_growth=[slopes[-1] / max(slopes[0], 1e-9)],
+        local_ratio=[slopes[-1] / STEEP],
+        trap={"fall": 1.0 if model.trap_rests else 3.0},
+        one_place=[share_of_one_answer(model)],
+        away=model.lead_elsewhere,
+        strong={"second": 1.0 if model.second_state else 0.0, "residual_found": 1e-8},
+    )
+
+
+def _linear_programs(write: _Writer, model: Model) -> None:
+    sizes = (4, 8, 16, 32)
+    means = [mean(row) for row in errors_along(model)]
+    slopes = slopes_along(model)
+    for size in sizes:
+        rows = [{"errors_64": final_errors(model, at=64)}]
+        write.record("linear_programs", f"implicit-{size}", *rows)
+        write.record("linear_programs", f"explicit-{size}", {"errors": explicit_errors(model)})
+    ours, theirs = {"error": means[:64]}, {"error": [mean(explicit_errors(model))]}
+    last = slopes[63]
+    wobble = max(abs(slope - last) for slope in slopes[50:64]) / max(last, 1e-9)
+    share = share_of_one_answer(model)
+    write.results(
+        "04_linear_programs",
+        errors_at_8=[min(means[7], 10) / 10 for _ in sizes],
+        along_t={str(size): {"mean": means[:64]} for size in sizes},
+        slope_growth={kind: slopes[9] / max(slopes[0], 1e-9) for kind in "Abclu"},
+        mean_wobble=wobble,
+        kinds={kind: {"implicit": ours, "explicit": theirs} for kind in "Abclu"},
+        solved={"Picard": share, "Anderson": share},
+        answers_apart=1e-6,
+    )
+
+
+def _language(write: _Writer, model: Model) -> None:
+    lengths = (4, 8, 16, 32, 64)
+    enough = [right_by(model, 2 * n, n) for n in (16, 32, 64)]
+    works = right_by(model, 2, 1) == 1.0
+    once = [model.learned] * 3
+    write.results(
+        "05_llm_reasoning",
+        targets={
+            "parity": {
+                "enough": enough,
+                "quarter": [right_by(model, n // 4, n) for n in (16, 32, 64)],
+                "change": [0.0] * 3,
+            },
+            "flips_end": {"16": 1.0 if works else 0.1},
+            "once_16": once,
+            "once_beyond": once,
+            "sums_far": [enough[-1]],
+            "sums_16": [enough[0]],
+            "broken": {"no_norm": 0.5 if model.norm_matters else enough[0]},
+        },
+        loops_by_seed=[[n if works else None for n in lengths]],
+        flips={"16": {"worst": [float(min(t, 16)) if works else 1.0 for t in (1, 8, 16, 32)]}},
+        explicit={"loop": {"right": [[1.0], [1.0], [enough[0]]]}},
+        broken={"loop": [0.5, enough[1]]},
+    )
