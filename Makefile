@@ -1,4 +1,4 @@
-# make setup | reproduce | test: each builds .venv from requirements.lock when it is missing or older than the lock.
+# Each target builds .venv from requirements.lock first, when it is missing or older than the lock.
 
 PYTHON  ?= python3
 PROFILE ?= quick
@@ -12,13 +12,15 @@ export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export MPLBACKEND ?= Agg
 
-.PHONY: help setup reproduce test lock
+.PHONY: help setup reproduce test check lint lock
 help:
 	@echo 'make setup                 build .venv from requirements.lock (PYTHON=python3.12 chooses the interpreter)'
 	@echo 'make reproduce             run all notebooks, draw all figures, judge all claims (PROFILE=quick)'
 	@echo '     PROFILE=paper         the sizes of the paper: wants a GPU and hours'
 	@echo '     ONLY=01,04            only these notebooks'
 	@echo 'make test                  tests of the library and of the notebooks'
+	@echo 'make check                 format, lint, types and unit tests: the quick loop of a contributor'
+	@echo 'make lint                  format, lint and types alone'
 	@echo 'make lock                  compile requirements.lock anew from pyproject.toml, keeping the pins that still fit'
 
 setup: .venv/.installed
@@ -38,6 +40,15 @@ reproduce: .venv/.installed
 test: .venv/.installed
 	@EQUILIBRIA_FIGURES=$(CURDIR)/build/test-figures $(VENV)/python -m pytest --nbval-lax --nbval-cell-timeout 600 \
 	  -n $(CORES) --dist loadfile -q lib tests notebooks
+
+lint: .venv/.installed
+	@$(VENV)/ruff format --check --quiet . || { echo 'run `.venv/bin/ruff format .`'; exit 1; }
+	@$(VENV)/ruff check --quiet .
+	@$(VENV)/mypy
+
+# Whole commands, notebooks and trainings are marked `end_to_end` and left to `make test`.
+check: lint
+	@$(VENV)/python -m pytest -n $(CORES) --dist loadfile -q -m 'not gpu and not slow and not data and not end_to_end' lib tests
 
 lock: .venv/.installed
 	$(VENV)/python -m pip install --quiet pip-tools
