@@ -1,0 +1,26 @@
+"""Whoever trains cannot read test data, however it is reached."""
+
+import pytest
+from equilibria.training.splits import SplitError, no_test_data, reading_test_data, trains
+
+
+def read():
+    reading_test_data("the test flows")
+    return 1
+
+
+@trains
+def train(reader=read):
+    return reader()
+
+
+def test_a_training_that_reads_test_data_fails_by_name():
+    with pytest.raises(SplitError, match=r"test_splits\.train asked for the test flows"):
+        train()
+    assert read() == 1, "the ban ends with the training"
+    assert train(lambda: 2) == 2
+
+
+def test_the_ban_holds_for_validation_inside_of_a_training():
+    with no_test_data("a training"), pytest.raises(SplitError):
+        read()
