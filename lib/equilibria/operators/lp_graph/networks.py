@@ -42,7 +42,8 @@ class _Linear(nn.Linear):
         nodes = _ROW // wide  # that share a row
         if nodes < 2 or len(h) % nodes or narrow < 4:
             return super().forward(h)
-        weight = torch.block_diag(*[self.weight] * nodes)  # type: ignore[no-untyped-call]  # torch's
+        # (block_diag has no types in torch.)
+        weight = torch.block_diag(*[self.weight] * nodes)  # type: ignore[no-untyped-call]
         bias = None if self.bias is None else torch.cat([self.bias] * nodes)
         rows = h.reshape(-1, nodes * self.in_features)
         return linear(rows, weight, bias).view(-1, self.out_features)
