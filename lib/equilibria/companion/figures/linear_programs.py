@@ -1,6 +1,15 @@
-"""Figures of notebook 04: linear programs (paper Table 1, Figs. 6-7). Each takes the dict of its results file."""
+"""Figures of notebook 04: linear programs (paper, Table 1, Figs. 6-7).
+
+Each function takes the dict that the notebook saved as its results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from equilibria.companion.figures import COLOURS, SEQUENCE, iterations
@@ -16,63 +25,54 @@ __all__ = [
     "trap",
 ]
 
-_WIDTHS = [SEQUENCE[i] for i in (1, 2, 0, 4)]  # one colour a size
+_METHODS = ("Picard", "damped Picard", "Anderson")
+_SIZE_COLOURS = [SEQUENCE[i] for i in (1, 2, 0, 4)]  # by embedding, or by size of the programs
+_NOTE: dict[str, Any] = {"color": "#555555", "fontsize": 8}
 
 
-def _steps(axis, label="iteration t"):
-    iterations(axis, (1, 2, 4, 8, 16, 32, 64), label=label)
-
-
-def residuals(data: dict) -> Figure:
+def residuals(data: dict[str, Any]) -> Figure:
     """Residual of one solve, per program, for plain Picard, damped Picard and Anderson."""
-    order = [name for name in ("Picard", "damped Picard", "Anderson") if name in data["residuals"]]
-    figure, axes = plt.subplots(1, len(order), figsize=(11, 3.8), sharey=True)
-    for axis, method in zip(axes, order):
+    methods = [method for method in _METHODS if method in data["residuals"]]
+    figure, axes = plt.subplots(1, len(methods), figsize=(11, 3.8), sharey=True)
+    for axis, method in zip(axes, methods, strict=True):
         for row in data["residuals"][method]:
             axis.semilogy(range(1, len(row) + 1), row, color=COLOURS["implicit"], alpha=0.3, lw=1)
         axis.axhline(data["tolerance"], color=COLOURS["bound"], ls="--", lw=1)
         axis.set(title=f"{method}: {data['solved'][method]:.0%} solved", xlabel="evaluations of G")
     axes[0].set_ylabel("relative residual")
-    axes[-1].text(
-        0.98,
-        data["tolerance"] * 1.3,
-        "tolerance",
-        transform=axes[-1].get_yaxis_transform(),
-        ha="right",
-        color="#555555",
-        fontsize=8,
-    )
+    last = axes[-1]
+    above = data["tolerance"] * 1.3
+    side = last.get_yaxis_transform()
+    last.text(0.98, above, "tolerance", transform=side, ha="right", **_NOTE)
     figure.suptitle("One solve: every line is one test program")
     return figure
 
 
-def table_1(data: dict) -> Figure:
+def table_1(data: dict[str, Any]) -> Figure:
     """Test error against embedding size, explicit and implicit, with the published values."""
     figure, axis = plt.subplots(figsize=(7.4, 4.4))
     for kind in ("explicit", "implicit"):
-        rows = data["table"][kind]
-        widths = sorted(map(int, rows))
-        mean = [rows[str(w)]["test"] for w in widths]
-        spread = [rows[str(w)]["spread"] or 0 for w in widths]
+        rows = _sorted_by_size(data["table"][kind])
+        places = range(len(rows))
         axis.errorbar(
-            range(len(widths)),
-            mean,
-            spread,
+            places,
+            [row["test"] for row in rows.values()],
+            [row["spread"] or 0 for row in rows.values()],
             marker="o",
             capsize=4,
             color=COLOURS[kind],
             label=f"{kind}, here (mean, spread over seeds)",
         )
         axis.plot(
-            range(len(widths)),
-            [rows[str(w)]["published"] for w in widths],
+            places,
+            [row["published"] for row in rows.values()],
             marker="s",
             ls=":",
             mfc="none",
             color=COLOURS[kind],
             label=f"{kind}, published",
         )
-    axis.set_xticks(range(len(widths)), widths)
+    axis.set_xticks(places, list(rows))
     axis.set(
         xlabel="embedding size",
         ylabel="test error |y - y*| / (|y*| + 1)",
@@ -83,32 +83,19 @@ def table_1(data: dict) -> Figure:
     return figure
 
 
-def error_along_t(data: dict) -> Figure:
+def error_along_t(data: dict[str, Any]) -> Figure:
     """Error against t for every embedding; explicit networks as levels."""
     figure, axis = plt.subplots(figsize=(6.8, 4.2))
-    for colour, (width, row) in zip(
-        _WIDTHS, sorted(data["along_t"].items(), key=lambda item: int(item[0]))
-    ):
-        axis.plot(
-            range(1, len(row["mean"]) + 1),
-            row["mean"],
-            color=colour,
-            label=f"implicit, embedding {width}",
-        )
+    rows = _sorted_by_size(data["along_t"])
+    for colour, (width, row) in zip(_SIZE_COLOURS, rows.items(), strict=False):
+        _curve(axis, row["mean"], color=colour, label=f"implicit, embedding {width}")
         axis.axhline(data["table"]["explicit"][width]["test"], color=colour, ls=":", lw=1.2)
     axis.plot([], [], color="k", ls=":", label="explicit, same embedding")
-    axis.axvspan(1, data["trained_steps"], color=COLOURS["bound"], alpha=0.12, lw=0)
-    axis.text(
-        data["trained_steps"],
-        0.02,
-        "trained to here ",
-        transform=axis.get_xaxis_transform(),
-        ha="right",
-        va="bottom",
-        fontsize=8,
-        color="#555555",
-    )
-    _steps(axis)
+    trained = data["trained_steps"]
+    axis.axvspan(1, trained, color=COLOURS["bound"], alpha=0.12, lw=0)
+    bottom = axis.get_xaxis_transform()
+    axis.text(trained, 0.02, "trained to here ", transform=bottom, ha="right", va="bottom", **_NOTE)
+    _iteration_axis(axis)
     axis.set(
         ylabel="test error", ylim=(0, None), title="The error falls with t, settles, and stays"
     )
@@ -116,37 +103,21 @@ def error_along_t(data: dict) -> Figure:
     return figure
 
 
-def lipschitz_along_t(data: dict) -> Figure:
+def lipschitz_along_t(data: dict[str, Any]) -> Figure:
     """Mean and median difference ratio |dy_t| / |dx| against t, one panel per perturbed input."""
     kinds = data["kinds"]
     figure, axes = plt.subplots(1, len(kinds), figsize=(14, 4))
-    for axis, (kind, row) in zip(axes, kinds.items()):
-        t = range(1, len(row["implicit"]["ratio"]) + 1)
-        axis.plot(
-            t,
-            row["implicit"]["ratio"],
-            color=COLOURS["implicit"],
-            lw=1,
-            alpha=0.6,
-            label="implicit y_t, mean",
+    for axis, (kind, row) in zip(axes, kinds.items(), strict=True):
+        blue = COLOURS["implicit"]
+        _curve(
+            axis, row["implicit"]["ratio"], color=blue, lw=1, alpha=0.6, label="implicit y_t, mean"
         )
-        axis.plot(
-            t,
-            row["implicit"]["median"],
-            color=COLOURS["implicit"],
-            lw=2.5,
-            label="implicit y_t, median",
-        )
-        axis.axhline(
-            row["explicit"]["ratio"][-1], color=COLOURS["explicit"], ls="--", label="explicit, mean"
-        )
-        axis.axhline(
-            row["true_ratio"],
-            color=COLOURS["closed_form"],
-            ls=":",
-            label="the target (HiGHS), mean",
-        )
-        _steps(axis)
+        _curve(axis, row["implicit"]["median"], color=blue, lw=2.5, label="implicit y_t, median")
+        explicit = row["explicit"]["ratio"][-1]
+        axis.axhline(explicit, color=COLOURS["explicit"], ls="--", label="explicit, mean")
+        target = row["true_ratio"]
+        axis.axhline(target, color=COLOURS["closed_form"], ls=":", label="the target (HiGHS), mean")
+        _iteration_axis(axis)
         axis.set(title=f"{kind} perturbed", yscale="log")
     axes[0].set_ylabel("|dy_t| / |dx|")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
@@ -154,29 +125,25 @@ def lipschitz_along_t(data: dict) -> Figure:
     return figure
 
 
-def error_by_kind(data: dict) -> Figure:
+def error_by_kind(data: dict[str, Any]) -> Figure:
     """Error on the perturbed programs, by kind of perturbation, against the published bars."""
-    kinds = list(data["kinds"])
+    kinds = data["kinds"]
     figure, axis = plt.subplots(figsize=(7, 3.8))
-    for offset, kind in ((-0.2, "explicit"), (0.2, "implicit")):
-        place = [i + offset for i in range(len(kinds))]
-        axis.bar(
-            place,
-            [data["kinds"][k][kind]["error"][-1] for k in kinds],
-            0.36,
-            color=COLOURS[kind],
-            label=f"{kind}, here",
-        )
+    for offset, model in ((-0.2, "explicit"), (0.2, "implicit")):
+        rows = [row[model] for row in kinds.values()]
+        places = [place + offset for place in range(len(rows))]
+        errors = [row["error"][-1] for row in rows]
+        axis.bar(places, errors, 0.36, color=COLOURS[model], label=f"{model}, here")
         axis.scatter(
-            place,
-            [data["kinds"][k][kind]["published"] for k in kinds],
+            places,
+            [row["published"] for row in rows],
             marker="_",
             s=260,
             color="k",
             zorder=3,
-            label="published" if kind == "explicit" else None,
+            label="published" if model == "explicit" else None,
         )
-    axis.set_xticks(range(len(kinds)), kinds)
+    axis.set_xticks(range(len(kinds)), list(kinds))
     axis.set(
         xlabel="perturbed input",
         ylabel="error on the perturbed programs",
@@ -187,49 +154,34 @@ def error_by_kind(data: dict) -> Figure:
     return figure
 
 
-def feasibility(data: dict) -> Figure:
+def feasibility(data: dict[str, Any]) -> Figure:
     """Constraint violation and objective gap against t, next to the L2 error."""
+    panels = {
+        "violation": ("Violation of the constraints", "|(A y - b)_+| / |y*|"),
+        "gap": ("Gap of the objective", "mean |c'y - c'y*| / mean |c'y*|"),
+    }
     figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.6))
-    for axis, name, label in zip(
-        axes, ("violation", "gap"), ("|(A y - b)_+| / |y*|", "mean |c'y - c'y*| / mean |c'y*|")
-    ):
-        row = data["along_t"][str(data["width"])]
-        axis.plot(
-            range(1, len(row[name]) + 1),
-            row[name],
-            color=COLOURS["implicit"],
-            label="implicit, y_t",
-        )
-        axis.axhline(
-            data["explicit_extra"][name], color=COLOURS["explicit"], ls="--", label="explicit"
-        )
-        _steps(axis)
-        axis.set(
-            ylabel=label,
-            ylim=(0, None),
-            title={"violation": "Violation of the constraints", "gap": "Gap of the objective"}[
-                name
-            ],
-        )
+    curves = data["along_t"][str(data["width"])]
+    for axis, (name, (title, label)) in zip(axes, panels.items(), strict=True):
+        _curve(axis, curves[name], color=COLOURS["implicit"], label="implicit, y_t")
+        explicit = data["explicit_extra"][name]
+        axis.axhline(explicit, color=COLOURS["explicit"], ls="--", label="explicit")
+        _iteration_axis(axis)
+        axis.set(ylabel=label, ylim=(0, None), title=title)
     axes[0].legend()
     return figure
 
 
-def transfer(data: dict) -> Figure:
+def transfer(data: dict[str, Any]) -> Figure:
     """Error against t on larger programs than those of training."""
     figure, axis = plt.subplots(figsize=(6.4, 3.8))
-    for colour, (size, row) in zip(
-        _WIDTHS, sorted(data["transfer"].items(), key=lambda item: int(item[0]))
-    ):
-        axis.plot(
-            range(1, len(row["implicit"]) + 1),
-            row["implicit"],
-            color=colour,
-            label=f"{size} variables" + (" (trained)" if size == "50" else ""),
-        )
+    rows = _sorted_by_size(data["transfer"])
+    for colour, (size, row) in zip(_SIZE_COLOURS, rows.items(), strict=False):
+        note = " (trained)" if size == "50" else ""
+        _curve(axis, row["implicit"], color=colour, label=f"{size} variables{note}")
         axis.axhline(row["explicit"], color=colour, ls=":", lw=1.2)
     axis.plot([], [], color="k", ls=":", label="explicit")
-    _steps(axis)
+    _iteration_axis(axis)
     axis.set(
         ylabel="error",
         ylim=(0, None),
@@ -239,25 +191,19 @@ def transfer(data: dict) -> Figure:
     return figure
 
 
-def trap(data: dict) -> Figure:
+def trap(data: dict[str, Any]) -> Figure:
     """The same network trained by plain unrolling and towards an equilibrium."""
     figure, axis = plt.subplots(figsize=(6.4, 3.8))
-    for name, colour, label in (
-        ("unrolled", COLOURS["naive"], "trained by unrolling 3, then 6 iterations"),
-        ("equilibrium", COLOURS["implicit"], "trained from random depths and starts"),
-    ):
-        row = data["trap"][name]
-        axis.plot(range(1, len(row) + 1), row, color=colour, label=label)
-    axis.axvline(6, color=COLOURS["bound"], ls="--", lw=1)
-    axis.text(
-        6.2,
-        0.03,
-        "unrolled depth",
-        transform=axis.get_xaxis_transform(),
-        fontsize=8,
-        color="#555555",
+    unrolled, equilibrium = data["trap"]["unrolled"], data["trap"]["equilibrium"]
+    _curve(
+        axis, unrolled, color=COLOURS["naive"], label="trained by unrolling 3, then 6 iterations"
     )
-    _steps(axis)
+    _curve(
+        axis, equilibrium, color=COLOURS["implicit"], label="trained from random depths and starts"
+    )
+    axis.axvline(6, color=COLOURS["bound"], ls="--", lw=1)
+    axis.text(6.2, 0.03, "unrolled depth", transform=axis.get_xaxis_transform(), **_NOTE)
+    _iteration_axis(axis)
     axis.set(
         ylabel="test error (embedding 8)",
         ylim=(0, None),
@@ -265,3 +211,17 @@ def trap(data: dict) -> Figure:
     )
     axis.legend()
     return figure
+
+
+def _iteration_axis(axis: Axes) -> None:
+    iterations(axis, (1, 2, 4, 8, 16, 32, 64), label="iteration t")
+
+
+def _curve(axis: Axes, values: Sequence[float], **style: Any) -> None:
+    """One value per iteration, from t = 1."""
+    axis.plot(range(1, len(values) + 1), values, **style)
+
+
+def _sorted_by_size(rows: dict[str, Any]) -> dict[str, Any]:
+    """The rows by growing size, which is their key as text."""
+    return {size: rows[size] for size in sorted(rows, key=int)}
