@@ -8,7 +8,7 @@ from equilibria.operators.blur import Blur
 from equilibria.problems import images
 from equilibria.studies.deblurring import evaluation, recipes
 
-QUICK_STEPS = {"denoiser": 4, "explicit": 4, "pgd": 40, "hqs": 40, "unfolded": 4, "unrolled": 4}
+KINDS = ("denoiser", "explicit", "pgd", "hqs", "unfolded", "unrolled")
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def tiny():
         batch=4,
         pool=8,
         learning_rate=1e-3,
-        steps=QUICK_STEPS,
+        steps=dict.fromkeys(KINDS, 4),
     )
 
 
