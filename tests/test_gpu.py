@@ -4,6 +4,7 @@ import equilibria as eq
 import pytest
 import torch
 from equilibria import lipschitz
+from equilibria.operators.blur import Blur
 from equilibria.operators.fourier import ImplicitFNO
 from equilibria.operators.lp_graph import graph
 from equilibria.problems import flows, images
@@ -109,7 +110,7 @@ def test_shipped_models():
         ).float(),
     )
     blurred = images.measure(
-        truth, images.Blur(deblurring.kernel("quick")), generator=torch.Generator().manual_seed(0)
+        truth, Blur(deblurring.kernel("quick")), generator=torch.Generator().manual_seed(0)
     )
     asked, some = (
         language.questions("parity", 4, 8, generator=0).tokens,

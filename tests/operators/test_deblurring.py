@@ -1,18 +1,14 @@
-"""The deblurring operators: their data steps against dense algebra and deepinv, their ranges, sizes and parameters."""
+"""The deblurring operators: data steps against dense algebra and deepinv, ranges and sizes."""
 
 import equilibria as eq
 import pytest
 import torch
+from deblurring_models import Shrink, f64, noise
+from equilibria.operators.blur import Blur
 from equilibria.operators.deblurring import Denoiser, Explicit, ImplicitHQS, ImplicitPGD, Unfolded
 from equilibria.problems import images
-from equilibria.problems.images import Blur
 
-f64 = torch.float64
-SMALL = dict(channels=(8, 8, 8, 8), blocks=1)
-
-
-def noise(*shape, seed=0, dtype=f64):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+SMALL = {"channels": (8, 8, 8, 8), "blocks": 1}
 
 
 @pytest.fixture
@@ -27,99 +23,93 @@ def denoiser():
 
 
 def dense(blur, side):
-    """A as a (side^2, side^2) matrix, one column an image with a single bright pixel."""
+    """A as a (side^2, side^2) matrix; each column is the blurred image of one bright pixel."""
     return blur(torch.eye(side * side, dtype=f64).view(-1, 1, side, side)).flatten(1).T
 
 
+# -------------------------------------------------------------------------------- data steps
 def test_pgd_step_against_dense_algebra(blur, denoiser):
     A, y, x = dense(blur, 8), noise(1, 1, 8, 8), noise(1, 1, 8, 8, seed=1)
     operator = ImplicitPGD(denoiser, blur, gamma=0.7).double()
     expected = y.flatten() - 0.7 * A.T @ (A @ y.flatten() - x.flatten())
-    torch.testing.assert_close(
-        operator.data_step(y, x).flatten(), expected, atol=1e-7, rtol=0
-    )  # gamma is stored in float32
+    step = operator.data_step(y, x).flatten()
+    torch.testing.assert_close(step, expected, atol=1e-7, rtol=0)  # gamma is stored in float32
 
 
 def test_hqs_step_against_dense_algebra(blur, denoiser):
     A, y, x = dense(blur, 8), noise(1, 1, 8, 8), noise(1, 1, 8, 8, seed=1)
     operator = ImplicitHQS(denoiser, blur, beta=0.25).double()
     beta = operator.beta.item()
-    expected = torch.linalg.solve(
-        A.T @ A + beta * torch.eye(64, dtype=f64), A.T @ x.flatten() + beta * y.flatten()
-    )
+    matrix = A.T @ A + beta * torch.eye(64, dtype=f64)
+    expected = torch.linalg.solve(matrix, A.T @ x.flatten() + beta * y.flatten())
     torch.testing.assert_close(operator.data_step(y, x).flatten(), expected)
 
 
 def test_hqs_step_against_deepinvs_proximal_operator(denoiser):
     from deepinv.physics import BlurFFT
 
-    kernel, y, x = (
-        images.motion_kernel(size=7),
-        noise(2, 3, 32, 40, dtype=torch.float32),
-        noise(2, 3, 32, 40, seed=1, dtype=torch.float32),
-    )
-    theirs = BlurFFT((3, 32, 40), filter=kernel.float()[None, None])
+    kernel = images.motion_kernel(size=7)
+    y = noise(2, 3, 32, 40, dtype=torch.float32)
+    x = noise(2, 3, 32, 40, seed=1, dtype=torch.float32)
+    physics = BlurFFT((3, 32, 40), filter=kernel.float()[None, None])
+    theirs = physics.prox_l2(y, x, 4.0)  # its gamma is 1 / beta
     ours = ImplicitHQS(denoiser, Blur(kernel), beta=0.25).data_step(y, x)
-    torch.testing.assert_close(
-        ours, theirs.prox_l2(y, x, 4.0), atol=1e-5, rtol=0
-    )  # gamma = 1 / beta
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
 
 
-def test_where_the_blur_removes_everything_the_data_step_returns_y(denoiser):
+@pytest.mark.parametrize("kind", [ImplicitPGD, ImplicitHQS])
+def test_where_the_blur_removes_everything_the_data_step_returns_y(kind, denoiser):
     box = Blur(torch.ones(3, 1) / 3)  # K = 0 at the frequency of period 3
-    wave = (
-        torch.cos(2 * torch.pi * torch.arange(24, dtype=f64) / 3)
-        .view(1, 1, 24, 1)
-        .expand(1, 1, 24, 8)
-    )
-    for operator in (ImplicitPGD(denoiser, box).double(), ImplicitHQS(denoiser, box).double()):
-        torch.testing.assert_close(
-            operator.data_step(wave, torch.zeros_like(wave)), wave, atol=1e-10, rtol=0
-        )
+    wave = torch.cos(2 * torch.pi * torch.arange(24, dtype=f64) / 3)
+    wave = wave.view(1, 1, 24, 1).expand(1, 1, 24, 8)
+    operator = kind(denoiser, box).double()
+    step = operator.data_step(wave, torch.zeros_like(wave))
+    torch.testing.assert_close(step, wave, atol=1e-10, rtol=0)
 
 
-def test_data_steps_do_not_expand(blur, denoiser):
+@pytest.mark.parametrize(
+    "kind, number", [(ImplicitPGD, {"gamma": 1.9}), (ImplicitHQS, {"beta": 1e-3})]
+)
+def test_data_steps_do_not_expand(kind, number, blur, denoiser):
     y, other, x = noise(2, 3, 16, 16), noise(2, 3, 16, 16, seed=1), noise(2, 3, 16, 16, seed=2)
-    for operator in (
-        ImplicitPGD(denoiser, blur, gamma=1.9).double(),
-        ImplicitHQS(denoiser, blur, beta=1e-3).double(),
-    ):
-        moved = operator.data_step(y, x) - operator.data_step(other, x)
-        assert (moved.flatten(1).norm(dim=1) <= (y - other).flatten(1).norm(dim=1)).all()
+    operator = kind(denoiser, blur, **number).double()
+    moved = operator.data_step(y, x) - operator.data_step(other, x)
+    assert (moved.flatten(1).norm(dim=1) <= (y - other).flatten(1).norm(dim=1)).all()
 
 
+# ---------------------------------------------------------------------------- learned numbers
 def test_learned_numbers_start_where_asked_and_stay_in_range(denoiser, blur):
-    pgd, hqs = (
-        ImplicitPGD(denoiser, blur, gamma=1.5, sigma=0.1),
-        ImplicitHQS(denoiser, blur, beta=0.5),
-    )
-    assert pgd.gamma.item() == pytest.approx(1.5) and pgd.sigma.item() == pytest.approx(0.1)
-    assert hqs.beta.item() == pytest.approx(0.5) and hqs.sigma.item() == pytest.approx(0.03)
+    pgd = ImplicitPGD(denoiser, blur, gamma=1.5, sigma=0.1)
+    hqs = ImplicitHQS(denoiser, blur, beta=0.5)
+    assert pgd.gamma.item() == pytest.approx(1.5)
+    assert pgd.sigma.item() == pytest.approx(0.1)
+    assert hqs.beta.item() == pytest.approx(0.5)
+    assert hqs.sigma.item() == pytest.approx(0.03)
     with torch.no_grad():
         for shift in (-60, 120):
             for parameter in (pgd._gamma, pgd._sigma, hqs._log_beta):
                 parameter += shift
-            assert 0 <= pgd.gamma <= 2 and 0 <= pgd.sigma <= 0.5 and hqs.beta > 0
+            assert 0 <= pgd.gamma <= 2
+            assert 0 <= pgd.sigma <= 0.5
+            assert hqs.beta > 0
 
 
 @pytest.mark.parametrize(
     "build, says",
     [
-        (lambda d, b: ImplicitPGD(d, b, gamma=2.0), r"gamma must lie in \(0, 2\), got 2.0"),
-        (lambda d, b: ImplicitHQS(d, b, beta=0.0), "beta must be positive.*got 0.0"),
-        (
-            lambda d, b: ImplicitHQS(d, b, beta=float("inf")),
-            "beta must be positive and finite, got inf",
-        ),
-        (lambda d, b: Explicit(d, sigma=float("nan")), r"sigma must lie in \(0, 0.5\), got nan"),
+        (lambda d, b: ImplicitPGD(d, b, gamma=2.0), r"gamma must be in \(0, 2\), got 2.0"),
+        (lambda d, b: ImplicitHQS(d, b, beta=0.0), "beta must be positive and finite, got 0.0"),
+        (lambda d, b: ImplicitHQS(d, b, beta=float("inf")), "positive and finite, got inf"),
+        (lambda d, b: Explicit(d, sigma=float("nan")), r"sigma must be in \(0, 0.5\), got nan"),
         (lambda d, b: Unfolded(ImplicitHQS(d, b), 0), "depth must be at least 1, got 0"),
     ],
 )
-def test_settings_out_of_range(denoiser, blur, build, says):
+def test_numbers_out_of_range(denoiser, blur, build, says):
     with pytest.raises(ValueError, match=says):
         build(denoiser, blur)
 
 
+# ------------------------------------------------------------------------------- the networks
 @pytest.mark.parametrize("size", [(16, 16), (33, 47), (40, 17)])
 def test_images_of_any_size(denoiser, blur, size):
     y = noise(2, 3, *size, dtype=torch.float32)
@@ -153,13 +143,14 @@ def test_denoiser_is_deepinvs_drunet():
 
 
 def test_the_models_of_the_comparison_have_the_same_network(blur):
-    count = lambda model: sum(p.numel() for p in model.parameters())
+    def count(model):
+        return sum(p.numel() for p in model.parameters())
+
     network = count(Denoiser())
     assert network == 144120
     assert count(Explicit(Denoiser())) == network + 1  # sigma
-    assert (
-        count(ImplicitPGD(Denoiser(), blur)) == count(ImplicitHQS(Denoiser(), blur)) == network + 2
-    )  # sigma and gamma or beta
+    assert count(ImplicitPGD(Denoiser(), blur)) == network + 2  # sigma and gamma
+    assert count(ImplicitHQS(Denoiser(), blur)) == network + 2  # sigma and beta
     assert count(Unfolded(ImplicitHQS(Denoiser(), blur), 3)) == 3 * (network + 2)
 
 
@@ -172,46 +163,40 @@ def test_unfolded_blocks_begin_equal_and_are_their_own(denoiser, blur):
     assert model.blocks[1].beta.item() == block.beta.item() == pytest.approx(0.25)
 
 
-class Shrink(torch.nn.Module):
-    """A denoiser with an equilibrium in closed form: H(v) = w v."""
-
-    def __init__(self):
-        super().__init__()
-        self.w = torch.nn.Parameter(torch.tensor(0.9, dtype=f64))
-
-    def forward(self, v, sigma):
-        return self.w * v
+# ------------------------------------------------------------------------------ the equilibrium
+def equation_of(kind, w, A):
+    """(M, N) such that the equilibrium with H(v) = w v solves M y = N x, in flat images."""
+    eye = torch.eye(len(A), dtype=f64)
+    if kind is ImplicitPGD:  # y = w (y - A^T (A y - x)), with gamma = 1
+        return eye - w * (eye - A.T @ A), w * A.T
+    beta = torch.tensor(0.25, dtype=f64)
+    inverse = torch.linalg.inv(A.T @ A + beta * eye)
+    return eye - w * beta * inverse, w * inverse @ A.T
 
 
 @pytest.mark.parametrize("kind", [ImplicitHQS, ImplicitPGD])
 def test_equilibrium_and_its_gradient_in_closed_form(blur, kind):
     A, x = dense(blur, 8), noise(1, 1, 8, 8)
     operator = kind(Shrink(), blur).double()
-    solution = eq.equilibrium(
-        operator, x, x, max_steps=200, tol=1e-10, adjoint=eq.Implicit(max_steps=200, tol=1e-10)
-    )
+    adjoint = eq.Implicit(max_steps=200, tol=1e-10)
+    solution = eq.equilibrium(operator, x, x, max_steps=200, tol=1e-10, adjoint=adjoint)
     solution.y.square().sum().backward()
-    w, beta, gamma = (
-        operator.denoiser.w.detach().clone().requires_grad_(),
-        torch.tensor(0.25, dtype=f64),
-        1.0,
-    )
-    eye = torch.eye(64, dtype=f64)
-    inverse = torch.linalg.inv(A.T @ A + beta * eye)
-    system = eye - w * (beta * inverse if kind is ImplicitHQS else eye - gamma * A.T @ A)
-    y = torch.linalg.solve(
-        system, w * (inverse if kind is ImplicitHQS else gamma * eye) @ A.T @ x.flatten()
-    )
+
+    w = operator.denoiser.w.detach().clone().requires_grad_()
+    M, N = equation_of(kind, w, A)
+    y = torch.linalg.solve(M, N @ x.flatten())
     y.square().sum().backward()
     torch.testing.assert_close(solution.y.detach().flatten(), y.detach(), atol=1e-6, rtol=0)
     torch.testing.assert_close(operator.denoiser.w.grad, w.grad, rtol=1e-6, atol=0)
 
 
-def test_gradients_reach_every_parameter(blur, denoiser):
+@pytest.mark.parametrize("kind", [ImplicitHQS, ImplicitPGD])
+def test_gradients_reach_every_parameter(blur, denoiser, kind):
     x = torch.rand(2, 3, 16, 16)
-    for operator in (ImplicitHQS(denoiser, blur), ImplicitPGD(denoiser, blur)):
-        operator.zero_grad()
-        eq.equilibrium(
-            operator, x, x, max_steps=3, adjoint=eq.Implicit(max_steps=3, tol=None)
-        ).y.square().sum().backward()
-        assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in operator.parameters())
+    operator = kind(denoiser, blur)
+    adjoint = eq.Implicit(max_steps=3, tol=None)
+    solution = eq.equilibrium(operator, x, x, max_steps=3, adjoint=adjoint)
+    solution.y.square().sum().backward()
+    for parameter in operator.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.abs().sum() > 0
