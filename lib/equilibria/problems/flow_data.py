@@ -83,12 +83,13 @@ class Flows:
 def draw(
     regime: Regime, count: int, n: int, *, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Flows made from ``count`` random fields: (forcing (N, 2, n, n), vorticity (N, n, n)), float64.
+    """Flows made from ``count`` random fields.
 
-    Where ``regime.solved`` is False, all of them, unconfirmed. Otherwise only those that are
-    confirmed: from rest and from an unrelated field, solvers that see the forcing alone find the
-    same flow, and it is the one that the forcing was made from. They search on a coarse grid and
-    finish on the fine one. Raises as `random_vorticity` does.
+    Returns (forcing (N, 2, n, n), vorticity (N, n, n)), float64. Where ``regime.solved`` is False,
+    these are all flows, unconfirmed. Otherwise they are those that are confirmed: from rest and
+    from an unrelated field, solvers that see the forcing alone find the same flow, and it is the
+    one that the forcing was made from. They search on a coarse grid and finish on the fine one.
+    Raises as `random_vorticity` does.
     """
     drawn = random_vorticity(count, n, std=regime.std, peak=regime.peak, generator=generator)
     forcing = manufacture(drawn, regime.viscosity)
@@ -150,7 +151,8 @@ def _solve_in_rounds(c: Tensor, viscosity: float, start: Tensor) -> tuple[Tensor
 
 
 def _near(a: Tensor, b: Tensor) -> Tensor:
-    return (a - b).flatten(1).norm(dim=1) <= 1e-4 * b.flatten(1).norm(dim=1)
+    near: Tensor = (a - b).flatten(1).norm(dim=1) <= 1e-4 * b.flatten(1).norm(dim=1)
+    return near
 
 
 # ------------------------------------------------------------------------------------------- files

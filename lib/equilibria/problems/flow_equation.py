@@ -40,7 +40,10 @@ __all__ = [
 
 # ------------------------------------------------------------------------------------------ checks
 def checked_vorticity(w: Tensor, name: str = "vorticity") -> Tensor:
-    """The vorticity w (B, n, n) in float64. Raises TypeError or ValueError, naming the argument ``name``."""
+    """The vorticity w (B, n, n) in float64.
+
+    Raises TypeError or ValueError naming the argument ``name``.
+    """
     field = _checked_field(name, w, (), "(B, n, n)")
     mean = field.mean((1, 2)).abs()
     size = field.abs().amax((1, 2))
@@ -132,14 +135,17 @@ def residual(vorticity: Tensor, forcing: Tensor, viscosity: float) -> Tensor:
     check_viscosity(viscosity)
     grid = grid_of(w)
     right = curl(f)
-    off = (grid.to_points(_left_side(w, viscosity, grid)) - right).flatten(1).norm(dim=1)
-    return torch.where(off > 0, off / right.flatten(1).norm(dim=1), off).to(vorticity.dtype)
+    left = grid.to_points(_left_side(w, viscosity, grid))
+    off = (left - right).flatten(1).norm(dim=1)
+    ratio: Tensor = torch.where(off > 0, off / right.flatten(1).norm(dim=1), off)
+    return ratio.to(vorticity.dtype)
 
 
 def _left_side(w: Tensor, viscosity: float, grid: Grid) -> Tensor:
     """Coefficients of u.grad w - nu lap w."""
     w = rfft2(w) * grid.below_nyquist
-    return grid.transport(w) + viscosity * grid.square * w
+    left: Tensor = grid.transport(w) + viscosity * grid.square * w
+    return left
 
 
 def _force(w: Tensor, viscosity: float, grid: Grid) -> Tensor:
@@ -212,8 +218,9 @@ def _settled_constant(vorticity: Tensor, viscosity: float) -> Tensor:
 def _least_stretch(w: Tensor, basis: Tensor, viscosity: float) -> Tensor:
     """The least |df|^2 / |dw|^2 at one flow w (n, n) over the span of an orthonormal basis."""
     changes = []
-    for part in basis.split(64):
+    for part in torch.split(basis, 64):
         change = linearised(w.expand(len(part), -1, -1), part, viscosity)
         changes.append(change.flatten(1))
     pushed = torch.cat(changes)
-    return torch.linalg.eigvalsh(pushed @ pushed.T)[0].clamp_min(0)
+    squares: Tensor = torch.linalg.eigvalsh(pushed @ pushed.T)
+    return squares[0].clamp_min(0)

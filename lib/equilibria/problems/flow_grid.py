@@ -43,7 +43,8 @@ class Grid:
 
     def to_points(self, coefficients: Tensor) -> Tensor:
         """The values on the grid, (..., n, n)."""
-        return irfft2(coefficients, s=(self.n, self.n))
+        values: Tensor = irfft2(coefficients, s=(self.n, self.n))
+        return values
 
     def velocity(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """Coefficients of the vorticity w -> those of u1 and u2."""
@@ -55,7 +56,10 @@ class Grid:
         u1, u2 = (self.to_points(u) for u in self.velocity(w * self.alias_free))
         # since div u = 0: u.grad w = d1 d2 (u2^2 - u1^2) + (d1 d1 - d2 d2) (u1 u2),
         # which takes two transforms each way
-        return self.d1_d2 * rfft2(u2 * u2 - u1 * u1) + self.d11_minus_d22 * rfft2(u1 * u2)
+        w_moved: Tensor = self.d1_d2 * rfft2(u2 * u2 - u1 * u1) + self.d11_minus_d22 * rfft2(
+            u1 * u2
+        )
+        return w_moved
 
 
 _grids: dict[tuple[int, torch.device], Grid] = {}
@@ -99,7 +103,8 @@ def resample(field: Tensor, n: int) -> Tensor:
     b = a.new_zeros(*field.shape[:-2], n, n // 2 + 1)
     b[..., :half, :half] = a[..., :half, :half]
     b[..., 1 - half :, :half] = a[..., 1 - half :, :half]
-    return (irfft2(b, s=(n, n)) * (n / m) ** 2).to(field.dtype)
+    values: Tensor = irfft2(b, s=(n, n)) * (n / m) ** 2
+    return values.to(field.dtype)
 
 
 def random_vorticity(

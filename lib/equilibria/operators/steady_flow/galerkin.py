@@ -69,7 +69,8 @@ class Galerkin:
 
     def up(self, x: Tensor, n: int) -> Tensor:
         """Unknowns (..., 2 R) -> fields (..., n, n)."""
-        return irfft2(self._spectrum(x, n)[..., : n // 2 + 1], s=(n, n)) * n**2
+        values: Tensor = irfft2(self._spectrum(x, n)[..., : n // 2 + 1], s=(n, n)) * n**2
+        return values
 
     def _spectrum(self, x: Tensor, n: int) -> Tensor:
         """All n x n coefficients, those of -k included."""

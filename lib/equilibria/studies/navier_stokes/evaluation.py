@@ -80,8 +80,8 @@ def evaluate(
     model, card = load(name, seed=seed, profile=profile)
     model.to(device)
     flows = test_set(name, profile=profile, count=count, progress=False)
-    forcing = flows.forcing.float().to(device).split(_BATCH)
-    vorticity = flows.vorticity.float().to(device).split(_BATCH)
+    forcing = torch.split(flows.forcing.float().to(device), _BATCH)
+    vorticity = torch.split(flows.vorticity.float().to(device), _BATCH)
     record = {
         "name": name,
         "seed": seed,
@@ -95,7 +95,6 @@ def evaluate(
         for x, y in zip(forcing, vorticity, strict=True):
             record["errors"] += rounded(relative_error(model(x), y), 6)
         return record
-    assert isinstance(model, ImplicitFNO)
     record |= {"steps": [], "success": []}
     along: list[Tensor] = []
     for x, y in zip(forcing, vorticity, strict=True):
@@ -132,8 +131,8 @@ def probe(
     generator = torch.Generator().manual_seed(seed)
     picard: list[float] = []
     apart: dict[str, list[float]] = {"noise": [], "strong noise": [], "Anderson": []}
-    forcing = flows.forcing.float().split(_BATCH)
-    vorticity = flows.vorticity.float().split(_BATCH)
+    forcing = torch.split(flows.forcing.float(), _BATCH)
+    vorticity = torch.split(flows.vorticity.float(), _BATCH)
     for x, w in zip(forcing, vorticity, strict=True):
         x, w = x.to(device), w.to(device)
         y = _last_prediction(model, x, None)

@@ -44,7 +44,8 @@ _ANDERSON = Anderson()
 # ------------------------------------------------------------------------------ answers and errors
 def relative_error(y: Tensor, label: Tensor) -> Tensor:
     """|y - w| / |w| per flow, (B,): the paper's error."""
-    return (y - label).flatten(1).norm(dim=1) / label.flatten(1).norm(dim=1)
+    error: Tensor = (y - label).flatten(1).norm(dim=1) / label.flatten(1).norm(dim=1)
+    return error
 
 
 def solved(

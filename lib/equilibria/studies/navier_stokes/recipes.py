@@ -17,7 +17,7 @@ published network and 128 x 128 points; there ``implicit`` and ``explicit`` are 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -162,7 +162,13 @@ def _new(name: str, profile: str) -> Model:
 
 
 RECORDS = CaseRecords("navier_stokes", "quick", _new)
-load, seeds, reports = RECORDS.load, RECORDS.seeds, RECORDS.reports
+seeds, reports = RECORDS.seeds, RECORDS.reports
+
+
+def load(name: str, *, seed: int = 0, profile: str | None = None) -> tuple[Model, dict[str, Any]]:
+    """(model, card) of a finished training, as `CaseRecords.load` returns them."""
+    model, card = RECORDS.load(name, seed=seed, profile=profile)
+    return cast(Model, model), card  # made by `new`
 
 
 def test_set(

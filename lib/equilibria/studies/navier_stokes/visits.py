@@ -121,5 +121,7 @@ def pool_loss(
         before, state = state, after
         errors.append(relative_error(model.decode(state), label).mean())
     pool.warm.store(slots, state)
-    moved = (state - before).flatten(1).norm(dim=1) / state.detach().flatten(1).norm(dim=1)
-    return torch.stack(errors).mean() + _PENALTY * moved.mean()
+    step = (state - before).flatten(1).norm(dim=1)
+    moved = step / state.detach().flatten(1).norm(dim=1)
+    loss: Tensor = torch.stack(errors).mean() + _PENALTY * moved.mean()
+    return loss
