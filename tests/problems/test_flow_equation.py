@@ -133,8 +133,9 @@ def test_the_local_constant_is_what_perturbed_flows_show():
     f = manufacture(w, NU)
     constant = local_constant(w, NU)
     assert constant.item() == pytest.approx(local_constant(w, NU, largest=8).item(), rel=1e-6)
-    half = [[k, l] for k in range(-8, 9) for l in range(9) if l > 0 or k > 0]
-    basis = waves(32, torch.tensor(half)).flatten(0, 1)
+    pairs = torch.cartesian_prod(torch.arange(-8, 9), torch.arange(9))
+    half = (pairs[:, 1] > 0) | (pairs[:, 0] > 0)  # one of each pair k, -k
+    basis = waves(32, pairs[half]).flatten(0, 1)
     changes = [linearised(w.expand(len(part), -1, -1), part, NU) for part in basis.split(64)]
     pushed = torch.cat(changes).flatten(1)
     least = torch.linalg.svd(pushed, full_matrices=False).U[:, -1]
