@@ -6,6 +6,7 @@
 `measures`     what a model is asked: answers, errors and steepness along the iterations, memory
 `evaluation`   what finished models do on the test flows, recorded: `evaluate_all`
 `surveys`      what the classical solver finds among the flows, recorded
+`summaries`    records of several seeds, condensed for the notebook
 """
 
 from equilibria.studies.navier_stokes.evaluation import (
@@ -43,6 +44,7 @@ from equilibria.studies.navier_stokes.recipes import (
     seeds,
     test_set,
 )
+from equilibria.studies.navier_stokes.summaries import SAME_PLACE, places, settled_flags, summary
 from equilibria.studies.navier_stokes.surveys import recorded_survey, survey
 from equilibria.studies.navier_stokes.trainings import (
     UNROLLED,
@@ -63,6 +65,7 @@ __all__ = [
     "PERCENTILES",
     "RECIPES",
     "RECORDS",
+    "SAME_PLACE",
     "TEST_STEPS",
     "UNROLLED",
     "VISIT",
@@ -81,6 +84,7 @@ __all__ = [
     "names",
     "new",
     "perturbations",
+    "places",
     "pool_loss",
     "predictions_along_t",
     "probe",
@@ -88,7 +92,9 @@ __all__ = [
     "relative_error",
     "reports",
     "seeds",
+    "settled_flags",
     "solved",
+    "summary",
     "survey",
     "test_set",
     "train",
