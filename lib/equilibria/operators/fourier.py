@@ -56,7 +56,7 @@ class _Transforms(NamedTuple):
 def _transforms(n: int, m: int) -> _Transforms:
     """The transforms of n points and m modes, float64."""
     angle = 2 * math.pi / n * torch.arange(n, dtype=torch.float64)
-    l = torch.arange(m)  # noqa: E741  with k
+    l = torch.arange(m)  # noqa: E741  the pair (k, l)
     k = torch.cat([torch.arange(m), torch.arange(-m, 0)])
     cos2, sin2 = torch.cos(angle[:, None] * l), torch.sin(angle[:, None] * l)
     cos1, sin1 = torch.cos(angle[:, None] * k), torch.sin(angle[:, None] * k)

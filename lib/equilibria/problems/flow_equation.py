@@ -195,7 +195,7 @@ def local_constant(vorticity: Tensor, viscosity: float, *, largest: int | None =
     require(
         is_int(largest) and 1 <= largest < n / 2, "largest", largest, "None or an int in [1, n / 2)"
     )
-    k, l, half = half_plane(  # noqa: E741  with k
+    k, l, half = half_plane(  # noqa: E741  the pair (k, l)
         torch.arange(-largest, largest + 1), torch.arange(largest + 1)
     )
     pairs = waves(n, torch.stack([k[half], l[half]], 1))

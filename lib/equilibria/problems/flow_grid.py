@@ -29,7 +29,7 @@ class Grid:
 
     def __init__(self, n: int, device: torch.device):
         k = fftfreq(n, 1 / n, dtype=torch.float64, device=device)[:, None]
-        l = rfftfreq(n, 1 / n, dtype=torch.float64, device=device)[None]  # noqa: E741  with k
+        l = rfftfreq(n, 1 / n, dtype=torch.float64, device=device)[None]  # noqa: E741  the pair (k, l)
         self.n = n
         self.square = k**2 + l**2  # -lap
         # (-lap)^-1 on fields of mean zero
@@ -79,7 +79,7 @@ def half_plane(rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     A real field has conjugate coefficients at (k, l) and (-k, -l), and one of each pair is kept.
     """
-    k, l = torch.meshgrid(rows, columns, indexing="ij")  # noqa: E741  with k
+    k, l = torch.meshgrid(rows, columns, indexing="ij")  # noqa: E741  the pair (k, l)
     return k, l, (l > 0) | (k > 0)
 
 

@@ -37,7 +37,7 @@ class Galerkin:
 
     def __init__(self, largest: int, viscosity: float):
         self.viscosity = viscosity
-        k, l, half = half_plane(  # noqa: E741  with k
+        k, l, half = half_plane(  # noqa: E741  the pair (k, l)
             torch.arange(-largest, largest + 1), torch.arange(largest + 1)
         )
         half = half & (k**2 + l**2 <= largest**2)

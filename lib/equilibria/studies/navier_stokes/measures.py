@@ -108,7 +108,7 @@ def perturbations(
     is the change of forcing that each of them asks for at each flow, by the linearised equation.
     """
     n = vorticity.shape[-1]
-    k, l, half = half_plane(torch.arange(1 - n // 2, n // 2), torch.arange(n // 2))  # noqa: E741  with k
+    k, l, half = half_plane(torch.arange(1 - n // 2, n // 2), torch.arange(n // 2))  # noqa: E741  the pair (k, l)
     pairs = torch.stack([k[half], l[half]], 1)
     order = torch.argsort(pairs.square().sum(1), stable=True)
     ranks = [int(p * (len(order) - 1)) for p in percentiles]
