@@ -4,10 +4,11 @@ import equilibria as eq
 import pytest
 import torch
 from equilibria import lipschitz
+from equilibria.operators import steady_flow
 from equilibria.operators.blur import Blur
 from equilibria.operators.fourier import ImplicitFNO
 from equilibria.operators.lp_graph import graph
-from equilibria.problems import flows, images
+from equilibria.problems import flow_data, flow_equation, flow_grid, images
 from equilibria.problems import linear_programs as programs
 from equilibria.studies import deblurring, language, linear_programs, navier_stokes
 
@@ -60,16 +61,17 @@ def test_lipschitz_constants():
 
 
 def test_flows():
-    w = flows.random_vorticity(2, 24, std=0.05, generator=torch.Generator().manual_seed(0))
-    f = flows.manufacture(w.to(DEVICE), 0.01)
-    found = flows.steady_state(f, 0.01)
+    w = flow_grid.random_vorticity(2, 24, std=0.05, generator=torch.Generator().manual_seed(0))
+    f = flow_equation.manufacture(w.to(DEVICE), 0.01)
+    found = steady_flow.steady_state(f, 0.01)
     assert found.y.device.type == DEVICE and found.success.all()
     torch.testing.assert_close(found.y.cpu(), w, rtol=0, atol=1e-6)
-    strong = flows.random_vorticity(
+    strong = flow_grid.random_vorticity(
         2, 24, std=0.334, generator=torch.Generator().manual_seed(0)
     ).to(DEVICE)
-    other, distance = flows.other_states(
-        flows.Flows(flows.manufacture(strong, 0.01), strong, drawn=2),
+    other, distance = steady_flow.other_states(
+        flow_equation.manufacture(strong, 0.01),
+        strong,
         0.01,
         tries=1,
         generator=torch.Generator().manual_seed(0),
@@ -77,8 +79,8 @@ def test_flows():
     )
     assert other.device.type == distance.device.type == DEVICE and distance.max() > 0.01
     torch.testing.assert_close(
-        flows.local_constant(w.to(DEVICE), 0.01).cpu(),
-        flows.local_constant(w, 0.01),
+        flow_equation.local_constant(w.to(DEVICE), 0.01).cpu(),
+        flow_equation.local_constant(w, 0.01),
         rtol=1e-6,
         atol=0,
     )
@@ -105,8 +107,9 @@ def test_shipped_models():
     )
     fno, forcing = (
         navier_stokes.load("implicit")[0],
-        flows.manufacture(
-            flows.random_vorticity(2, 32, std=0.1, generator=torch.Generator().manual_seed(0)), 0.01
+        flow_equation.manufacture(
+            flow_grid.random_vorticity(2, 32, std=0.1, generator=torch.Generator().manual_seed(0)),
+            0.01,
         ).float(),
     )
     blurred = images.measure(
@@ -148,11 +151,11 @@ def test_a_few_steps_of_training(name, tmp_path, monkeypatch):
         steps={"implicit": (6, 2), "explicit": (6, 2), "unrolled": (2, 1)},
     )
     monkeypatch.setitem(navier_stokes.RECIPES, "paper", recipe)
-    monkeypatch.setattr(flows, "_CHUNK", 12)
+    monkeypatch.setattr(flow_data, "FLOWS_PER_FILE", 12)
     outcome = navier_stokes.train(name, profile="paper", device=DEVICE)
     assert outcome.finished and navier_stokes.load(name, profile="paper")[1]["device"] == DEVICE
     assert len(navier_stokes.evaluate(name, seed=0, profile="paper", device=DEVICE)["errors"]) == 4
-    monkeypatch.setattr(navier_stokes, "LOCAL_T", (1, 2))
+    monkeypatch.setattr(navier_stokes.evaluation, "LOCAL_T", (1, 2))
     assert ("apart" in navier_stokes.probe(name, seed=0, profile="paper", device=DEVICE)) == (
         name == "implicit"
     )

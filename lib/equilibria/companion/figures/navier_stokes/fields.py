@@ -1,0 +1,119 @@
+"""Pictures of fields on the square: x1 runs to the right, x2 upwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from numpy.typing import ArrayLike
+
+__all__ = ["flows", "maps", "two_states"]
+
+
+def flows(data: dict[str, Any]) -> Figure:
+    """Input and output of the map: curl of the forcing, vorticity and its velocity."""
+    rows = data["flows"]
+    figure, axes = plt.subplots(2, len(rows), figsize=(3.1 * len(rows), 6.1))
+    largest_curl = _largest(*(row["curl"] for row in rows))
+    largest_vorticity = _largest(*(row["truth"] for row in rows))
+    for column, row in zip(axes.T, rows, strict=True):
+        inputs = _field(column[0], row["curl"], largest_curl)
+        outputs = _field(column[1], row["truth"], largest_vorticity)
+        _arrows(column[1], row["velocity"])
+    figure.colorbar(inputs, ax=axes[0], shrink=0.85)
+    figure.colorbar(outputs, ax=axes[1], shrink=0.85)
+    axes[0, 0].set_title("input: curl f", loc="left", fontsize="small")
+    axes[1, 0].set_title("output: vorticity w, velocity u", loc="left", fontsize="small")
+    figure.suptitle(f"{len(rows)} test flows: transport makes the vorticity unlike its forcing")
+    return figure
+
+
+def two_states(data: dict[str, Any]) -> Figure:
+    """One forcing with two steady flows: the regime ``published``."""
+    rows = data["two_states"]
+    figure, axes = plt.subplots(len(rows), 4, figsize=(11.6, 2.9 * len(rows)), squeeze=False)
+    for row, place in zip(rows, axes, strict=True):
+        limit = _largest(row["drawn"], row["found"])
+        difference = np.asarray(row["found"]) - np.asarray(row["drawn"])
+        _field(place[0], row["curl"], _largest(row["curl"]), "curl f (a scale of its own)")
+        _field(place[1], row["drawn"], limit, "w, from which f was made")
+        _field(place[2], row["found"], limit, "w', found from rest under the same f")
+        image = _field(place[3], difference, limit, f"w' - w: {row['distance']:.0%} of |w|")
+        figure.colorbar(image, ax=list(place[1:]), shrink=0.85)
+    figure.suptitle("At the published amplitude a forcing has more than one steady flow")
+    return figure
+
+
+def maps(data: dict[str, Any]) -> Figure:
+    """Fig. 5: forcing, truth, answers and errors.
+
+    All fields share one colour scale, and so do all errors.
+    """
+    rows = data["flows"][:3]
+    kinds = ("explicit", "implicit")
+    figure, axes = plt.subplots(len(rows), 6, figsize=(14.5, 2.65 * len(rows)))
+    limit = _largest(*(row[key] for row in rows for key in ("truth", *kinds)))
+    largest_error = _largest(*(_error(row, kind) for row in rows for kind in kinds))
+    for number, (place, row) in enumerate(zip(axes, rows, strict=True)):
+        first = number == 0  # the titles that all rows share stand above the first
+        title = "curl f (a scale for each)" if first else ""
+        _field(place[0], row["curl"], _largest(row["curl"]), title)
+        image = _field(place[1], row["truth"], limit, "truth w, velocity" if first else "")
+        _arrows(place[1], row["velocity"])
+        for column, kind in zip((2, 4), kinds, strict=True):
+            _field(place[column], row[kind], limit, f"{kind} answer" if first else "")
+            shade = _field(
+                place[column + 1],
+                _error(row, kind),
+                largest_error,
+                f"|error|, {row['error'][kind]:.3f} of |w|",
+                "magma_r",
+                0,
+            )
+    figure.colorbar(image, ax=axes[:, 4], shrink=0.6, label="w", location="bottom", pad=0.02)
+    figure.colorbar(shade, ax=axes[:, 5], shrink=0.6, label="|error|", location="bottom", pad=0.02)
+    return figure
+
+
+def _error(row: dict[str, Any], kind: str) -> np.ndarray:
+    error: np.ndarray = np.abs(np.asarray(row[kind]) - np.asarray(row["truth"]))
+    return error
+
+
+def _field(
+    axis: Axes,
+    field: ArrayLike,
+    limit: float,
+    title: str = "",
+    cmap: str = "RdBu_r",
+    low: float | None = None,
+) -> AxesImage:
+    """One field (n, n) with colours from ``low`` (None: -limit) to ``limit``."""
+    image = axis.imshow(
+        np.asarray(field).T,
+        origin="lower",
+        cmap=cmap,
+        vmin=-limit if low is None else low,
+        vmax=limit,
+        extent=(0, 2 * np.pi, 0, 2 * np.pi),
+    )
+    axis.set_title(title, fontsize="small")
+    axis.set(xticks=[], yticks=[])
+    axis.grid(False)
+    axis.spines[:].set_visible(False)
+    return image
+
+
+def _arrows(axis: Axes, velocity: ArrayLike) -> None:
+    """Velocity (2, m, m), on every few points of the grid."""
+    u1, u2 = np.asarray(velocity)
+    x = (np.arange(len(u1)) + 0.5) * 2 * np.pi / len(u1)
+    axis.quiver(x, x, u1.T, u2.T, color="#222222", width=0.005, scale_units="width")
+
+
+def _largest(*fields: ArrayLike) -> float:
+    return max(float(np.abs(np.asarray(field)).max()) for field in fields)

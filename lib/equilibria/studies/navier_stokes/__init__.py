@@ -1,0 +1,103 @@
+"""The study of steady Navier-Stokes: Table 5 and what notebook 03 measures (paper, section 5.2).
+
+`recipes`      which models there are, their networks and flows; where trained ones are kept
+`visits`       how the implicit model is trained: visits to a pool of flows that keep their states
+`trainings`    `train`
+`measures`     what a model is asked: answers, errors and steepness along the iterations, memory
+`evaluation`   what finished models do on the test flows, recorded: `evaluate_all`
+`surveys`      what the classical solver finds among the flows, recorded
+`summaries`    records of several seeds, condensed for the notebook
+"""
+
+from equilibria.studies.navier_stokes.evaluation import (
+    ALONG,
+    ALONG_FLOWS,
+    LOCAL_FLOWS,
+    LOCAL_T,
+    evaluate,
+    evaluate_all,
+    probe,
+)
+from equilibria.studies.navier_stokes.measures import (
+    PERCENTILES,
+    TEST_STEPS,
+    answer,
+    errors_along_t,
+    lipschitz_along_t,
+    local_along_t,
+    perturbations,
+    predictions_along_t,
+    relative_error,
+    solved,
+)
+from equilibria.studies.navier_stokes.recipes import (
+    DEPTHS,
+    RECIPES,
+    RECORDS,
+    WIDTHS,
+    Model,
+    Recipe,
+    load,
+    names,
+    new,
+    reports,
+    seeds,
+    test_set,
+)
+from equilibria.studies.navier_stokes.summaries import SAME_PLACE, places, settled_flags, summary
+from equilibria.studies.navier_stokes.surveys import recorded_survey, survey
+from equilibria.studies.navier_stokes.trainings import (
+    UNROLLED,
+    compiled,
+    train,
+    training_bytes,
+)
+from equilibria.studies.navier_stokes.visits import FREE, GRADED, VISIT, FlowPool, pool_loss, turned
+
+__all__ = [
+    "ALONG",
+    "ALONG_FLOWS",
+    "DEPTHS",
+    "FREE",
+    "GRADED",
+    "LOCAL_FLOWS",
+    "LOCAL_T",
+    "PERCENTILES",
+    "RECIPES",
+    "RECORDS",
+    "SAME_PLACE",
+    "TEST_STEPS",
+    "UNROLLED",
+    "VISIT",
+    "WIDTHS",
+    "FlowPool",
+    "Model",
+    "Recipe",
+    "answer",
+    "compiled",
+    "errors_along_t",
+    "evaluate",
+    "evaluate_all",
+    "lipschitz_along_t",
+    "load",
+    "local_along_t",
+    "names",
+    "new",
+    "perturbations",
+    "places",
+    "pool_loss",
+    "predictions_along_t",
+    "probe",
+    "recorded_survey",
+    "relative_error",
+    "reports",
+    "seeds",
+    "settled_flags",
+    "solved",
+    "summary",
+    "survey",
+    "test_set",
+    "train",
+    "training_bytes",
+    "turned",
+]
