@@ -105,6 +105,19 @@ def test_early_exit_saves_loops_and_keeps_the_tokens():
         assert torch.equal(alone[0], together[i])
 
 
+def test_early_exit_of_single_sequences_is_the_same_with_a_cache():
+    """Sequences that end at different loops leave the cache of their neighbours as it is."""
+    model, tokens = contracting(SMALL), tokens_of(SMALL, batch=4)
+    scale = torch.logspace(-6, 6, 4, dtype=torch.float64)[:, None, None]
+    start = torch.randn(4, 7 + 5, 24, dtype=torch.float64) * scale
+    together = generate(model, tokens, 40, 5, start=start, tol=1e-8)
+    assert any(len(set(steps)) > 1 for steps in together.steps.T.tolist())
+    for i in range(4):
+        alone = generate(model, tokens[i : i + 1], 40, 5, start=start[i : i + 1], tol=1e-8)
+        assert torch.equal(alone.tokens[0], together.tokens[i])
+        assert torch.equal(alone.steps[0], together.steps[i])
+
+
 def test_each_sequence_stops_at_its_own_loop():
     model, tokens = contracting(SMALL), tokens_of(SMALL, batch=6)
     logits, _ = early_exit(model, tokens, 40, tol=1e-8)

@@ -61,7 +61,10 @@ class KeyValueCache:
         return self._slots(0, self.architecture.prelude, layout, None)
 
     def core(self, step: int, layout: Layout, rows: Tensor | None = None) -> list[Extend]:
-        """The same for the core blocks at ``step`` (from 0), for some ``rows`` of the batch."""
+        """The same for the core blocks at ``step`` (from 0).
+
+        ``rows`` are the sequences of the batch that ``layout`` describes; None for all of them.
+        """
         first = self.architecture.prelude + step * self.architecture.core
         return self._slots(first, self.architecture.core, layout, rows)
 
@@ -244,8 +247,9 @@ def _iterate_until_rest(
     going = torch.arange(len(x), device=x.device)  # the sequences that still iterate
     for t in range(steps):
         rows = None if len(going) == len(x) else going
-        extends = cache.core(t, layout, rows) if cache else None
-        after = model.iterate_at(z[going], x[going], layout.rows(rows), extends)
+        going_layout = layout.rows(rows)
+        extends = cache.core(t, going_layout, rows) if cache else None
+        after = model.iterate_at(z[going], x[going], going_layout, extends)
         # |z_t - z_{t-1}| <= tol |z_t| over the tokens that count
         weight = counted[going, :, None]
         moved = torch.linalg.vector_norm((after - z[going]) * weight, dim=(1, 2))
