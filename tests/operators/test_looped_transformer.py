@@ -193,7 +193,7 @@ def test_the_random_start_is_huginns_and_does_not_depend_on_length():
     [
         (
             lambda m, t: m.run(t[:, :0], 2),
-            r"at least one token a sequence, got shape \(2, 0\): the prompt is empty",
+            r"at least one token per sequence, got shape \(2, 0\): the prompt is empty",
         ),
         (lambda m, t: m.run(t.repeat(1, 5), 2), "a prompt of 35 tokens exceeds the context of 32"),
         (lambda m, t: m.run(t + 13, 2), "tokens must lie in 0..12, got the unknown token"),

@@ -18,7 +18,8 @@ state, attention that decays with distance, pre-norm blocks, and a norm after ea
 A model that runs its blocks once is the same model at steps = 1. An untied stack is a model with
 as many core blocks, also at steps = 1.
 
-Source: Geiping et al. 2025, "Scaling up test-time compute with latent reasoning".
+Source: Geiping et al. 2025, "Scaling up test-time compute with latent reasoning: a recurrent depth
+approach".
 """
 
 from __future__ import annotations
@@ -267,7 +268,7 @@ class LoopedTransformer(nn.Module):
             )
         if tokens.numel() == 0:
             raise ValueError(
-                "tokens must hold at least one token a sequence, "
+                "tokens must hold at least one token per sequence, "
                 f"got shape {tuple(tokens.shape)}: the prompt is empty"
             )
         context, vocabulary = self.architecture.context, self.architecture.vocabulary

@@ -41,7 +41,7 @@ class Architecture:
     context >= 1                 the longest sequence
     injection                    "adapter": a linear map of [z, x]; "add": z + x
     positions                    "rotary": rotations of base rope_base on interleaved pairs;
-                                 "distance": scores minus slope_h |i - j|, one learned slope a head
+                                 "distance": scores minus slope_h |i - j|, slopes learned per head
     norms                        "sandwich" (four per block) or "pre" (norm_1 and norm_3 only)
     state_norm                   whether an RMS norm follows each iteration
     tied                         whether the head shares the embedding's weights
