@@ -116,14 +116,14 @@ def test_shipped_models():
         truth, Blur(deblurring.kernel("quick")), generator=torch.Generator().manual_seed(0)
     )
     asked, some = (
-        language.questions("parity", 4, 8, generator=0).tokens,
+        language.reasoning.questions("parity", 4, 8, generator=0).tokens,
         programs.generate(4, seed=3, progress=False),
     )
     found = []
     for device in ("cpu", DEVICE):
         x, tokens = blurred.to(device), asked.to(device)
         *_, y = eq.trajectory(hqs.to(device), x, x, 10)
-        logits = looped.to(device)(tokens, 8)
+        logits = looped.to(device).run(tokens, 8)
         *_, p = linear_programs.trajectory(lp.to(device), graph(some, device=device), 8)
         *_, w = navier_stokes.predictions_along_t(fno.to(device), forcing.to(device), steps=10)
         found.append(

@@ -1,4 +1,4 @@
-"""The reasoning tasks: labels against a plain loop, the same draw from the same seed, bad arguments."""
+"""The reasoning tasks: labels against a plain loop, seeds, bad arguments."""
 
 import pytest
 import torch
@@ -12,10 +12,10 @@ def test_running_sums_are_those_of_a_plain_loop(modulus):
         questions.tokens.shape == questions.answers.shape == (50, 21)
         and questions.vocabulary == modulus + 1
     )
-    for tokens, answers in zip(questions.tokens.tolist(), questions.answers.tolist()):
+    for tokens, answers in zip(questions.tokens.tolist(), questions.answers.tolist(), strict=True):
         assert tokens[0] == modulus and answers[0] == IGNORED
         total = 0
-        for symbol, answer in zip(tokens[1:], answers[1:]):
+        for symbol, answer in zip(tokens[1:], answers[1:], strict=True):
             total = (total + symbol) % modulus
             assert answer == total
     assert set(questions.tokens[:, 1:].flatten().tolist()) == set(range(modulus))
@@ -27,13 +27,13 @@ def test_pointers_are_chased_as_by_a_plain_loop(joint):
     questions = pointer_chasing(50, size, hops, joint=joint, generator=4)
     assert questions.tokens.max() < questions.vocabulary == (size + 2 + 36 if joint else size + 2)
     orders = set()
-    for tokens, answers in zip(questions.tokens.tolist(), questions.answers.tolist()):
+    for tokens, answers in zip(questions.tokens.tolist(), questions.answers.tolist(), strict=True):
         begin, given, (start, *rest) = tokens[0], tokens[1 : -hops - 1], tokens[-hops - 1 :]
         assert begin == size and rest == [size + 1] * hops
         pairs = (
             [divmod(t - size - 2, size) for t in given]
             if joint
-            else list(zip(given[::2], given[1::2]))
+            else list(zip(given[::2], given[1::2], strict=True))
         )
         assert sorted(s for s, _ in pairs) == sorted(t for _, t in pairs) == list(range(size))
         orders.add(tuple(s for s, _ in pairs))

@@ -1,4 +1,4 @@
-"""The word senses: the file, its split, the questions, the contrast pairs, the tokenizer and the two word measures."""
+"""The word senses: file, split, questions, contrast pairs, tokenizer and word measures."""
 
 import itertools
 import random
@@ -37,7 +37,7 @@ def test_the_file_is_as_large_as_it_should_be(senses):
     )
 
 
-def test_a_sense_is_told_by_its_context_alone(senses):
+def test_a_context_gives_its_sense_and_not_the_definition(senses):
     """No two senses of a word share a context, and no context gives the definition away."""
     for _, group in itertools.groupby(senses, key=lambda sense: sense.word):
         contexts = [context for sense in group for context in sense.contexts]
@@ -82,6 +82,14 @@ def test_the_questions_say_what_they_should(split):
         assert (prompt.context or prompt.sense.field) in prompt.text
 
 
+def common_prefix(a, b):
+    """How many words two texts share from their beginning on; they differ somewhere."""
+    for i, (v, w) in enumerate(zip(a, b, strict=False)):
+        if v != w:
+            return i
+    raise AssertionError("one text is the beginning of the other")
+
+
 def test_contrast_pairs_differ_by_one_phrase(split):
     for prompts in (split.train, split.phrasing):
         pairs = contrast_pairs(prompts)
@@ -89,12 +97,8 @@ def test_contrast_pairs_differ_by_one_phrase(split):
         for a, b in pairs:
             assert a.sense.word == b.sense.word and a.sense != b.sense and a.phrasing == b.phrasing
             assert 1 <= levenshtein(words(a.text), words(b.text)) <= 4
-            before = next(i for i, (v, w) in enumerate(zip(words(a.text), words(b.text))) if v != w)
-            after = next(
-                i
-                for i, (v, w) in enumerate(zip(words(a.text)[::-1], words(b.text)[::-1]))
-                if v != w
-            )
+            before = common_prefix(words(a.text), words(b.text))
+            after = common_prefix(words(a.text)[::-1], words(b.text)[::-1])
             assert len(words(a.text)) - before - after <= 4
     texts = {frozenset((a.text, b.text)) for a, b in contrast_pairs(split.train)}
     assert {
@@ -147,7 +151,7 @@ def test_a_file_that_cannot_be_used_is_named_with_its_line(tmp_path, old, new, m
 
 def test_other_bad_files_are_named(tmp_path):
     path = tmp_path / "senses.csv"
-    with pytest.raises(WordSensesError, match="senses.csv cannot be read"):
+    with pytest.raises(WordSensesError, match=r"senses\.csv cannot be read"):
         word_senses.load(path)
     for text, message in (
         ("", "the columns are"),
@@ -205,7 +209,7 @@ def test_the_vocabulary_turns_text_into_tokens_and_back(split):
         answer = vocabulary.answer(prompt.sense.definition)
         assert (
             answer[-1] == Vocabulary.END
-            and vocabulary.decode(answer + [7, 8]) == prompt.sense.definition.lower()
+            and vocabulary.decode([*answer, 7, 8]) == prompt.sense.definition.lower()
         )
 
 
@@ -213,7 +217,7 @@ def test_bad_questions_are_refused():
     vocabulary = Vocabulary(["What does charge mean here?"])
     with pytest.raises(ValueError, match="unknown token 'chrage', did you mean 'charge'"):
         vocabulary.question("What does chrage mean here?")
-    with pytest.raises(ValueError, match="unknown token '<'$"):
+    with pytest.raises(ValueError, match=r"unknown token '<'$"):
         vocabulary.encode("<end>")
     with pytest.raises(
         ValueError, match="must hold at least one word, got ' ': the prompt is empty"

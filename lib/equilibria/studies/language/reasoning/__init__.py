@@ -1,0 +1,38 @@
+"""Running parity and running sums: what is trained, and what is measured."""
+
+from equilibria.studies.language.reasoning.measures import (
+    accuracy_along_t,
+    exits,
+    flips_along_t,
+    lasting,
+    loops_to,
+    without_state_norm,
+)
+from equilibria.studies.language.reasoning.records import (
+    LENGTHS,
+    accuracy_record,
+    right_along_t,
+    right_at,
+)
+from equilibria.studies.language.reasoning.tasks import LONGEST, NAMES, TASKS, new, questions
+from equilibria.studies.language.reasoning.training import Curriculum, reasoning_loss
+
+__all__ = [
+    "LENGTHS",
+    "LONGEST",
+    "NAMES",
+    "TASKS",
+    "Curriculum",
+    "accuracy_along_t",
+    "accuracy_record",
+    "exits",
+    "flips_along_t",
+    "lasting",
+    "loops_to",
+    "new",
+    "questions",
+    "reasoning_loss",
+    "right_along_t",
+    "right_at",
+    "without_state_norm",
+]

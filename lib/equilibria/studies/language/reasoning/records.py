@@ -1,0 +1,73 @@
+"""Records of the reasoning tasks: what a finished model does, and all seeds side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from equilibria.operators.looped_transformer import LoopedTransformer
+from equilibria.studies.language.reasoning.measures import accuracy_along_t, lasting
+from equilibria.training.records import rounded
+
+__all__ = ["LENGTHS", "accuracy_record", "right_along_t", "right_at"]
+
+LENGTHS = (4, 8, 16, 24, 32, 48, 64)  # symbols in the questions of a record
+_COUNT = 200  # questions of each length
+
+
+def accuracy_record(
+    model: LoopedTransformer, name: str, *, count: int | None = None
+) -> dict[str, Any]:
+    """What a record holds: the number of ``questions`` per length, and ``along_t``, a list.
+
+    Each entry of the latter has a ``length`` n of LENGTHS, the times ``t``, the shares of right
+    answers ``last`` and ``all`` at each of them, and the ``loops`` to 99 %. The times are 1, ...,
+    2 n, and 4 n and 8 n; an explicit model is asked at t = 1 alone.
+    """
+    task, _, kind = name.partition("-")
+    count = count or _COUNT
+    rows = []
+    for n in LENGTHS:
+        times = [1] if kind else [*range(1, 2 * n + 1), 4 * n, 8 * n]
+        accuracy = accuracy_along_t(model, task, n, times, count=count)
+        last, every = rounded(accuracy["last"]), rounded(accuracy["all"])
+        loops = lasting(times, last)
+        rows.append({"length": n, "t": times, "last": last, "all": every, "loops": loops})
+    return {"questions": count, "along_t": rows}
+
+
+def right_along_t(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The records of a model, all seeds side by side.
+
+    seeds, trained_length  one entry per seed
+    lengths                the lengths n of the questions
+    t[n]                   the times
+    right[n]               shares of right last answers: one row per t, one column per seed
+    loops[n]               loops to 99 %, one entry per seed; None if it is never reached
+    """
+    times: dict[int, list[int]] = {}
+    right: dict[int, list[list[float]]] = {}
+    loops: dict[int, list[int | None]] = {}
+    for curves in zip(*(record["along_t"] for record in records), strict=True):
+        n = curves[0]["length"]
+        times[n] = curves[0]["t"]
+        by_t = zip(*(curve["last"] for curve in curves), strict=True)
+        right[n] = [list(values) for values in by_t]
+        loops[n] = [curve["loops"] for curve in curves]
+    return {
+        "seeds": [record["seed"] for record in records],
+        "trained_length": [record["metrics"]["trained_length"] for record in records],
+        "t": times,
+        "right": right,
+        "loops": loops,
+        "lengths": list(times),
+    }
+
+
+def right_at(curves: dict[str, Any], n: int, t: int) -> list[float]:
+    """The shares of right last answers at length n and time t, one per seed.
+
+    ``curves`` comes from `right_along_t`.
+    """
+    row: list[float] = curves["right"][n][curves["t"][n].index(t)]
+    return row
