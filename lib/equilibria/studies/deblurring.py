@@ -292,7 +292,7 @@ def train(
             profile=profile,
             minutes=minutes,
             device=device,
-            told=lambda found: (
+            describe=lambda found: (
                 f"{sum(found['psnr']) / len(found['psnr']):.2f} dB on {len(found['psnr'])} test crops"
             ),
         )

@@ -303,7 +303,7 @@ def train(
             profile=profile,
             minutes=minutes,
             device=device,
-            told=lambda found: (
+            describe=lambda found: (
                 f"relative error {sum(found['errors']) / len(found['errors']):.4f} on {len(found['errors'])} test flows"
             ),
         )
