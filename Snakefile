@@ -20,7 +20,7 @@ ONLY = os.environ.get("ONLY", "").replace(" ", "")
 try:
     NAMES = [parameters.find_notebook(name).stem for name in ONLY.split(",")] if ONLY else parameters.notebooks()
     for name in NAMES:
-        parameters.check(name, parameters.settings(name, PROFILE))
+        parameters.check(name, parameters.profile_parameters(name, PROFILE))
 except parameters.ParameterError as error:
     sys.exit(f"reproduce: {error}")
 
