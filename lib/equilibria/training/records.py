@@ -107,6 +107,11 @@ class CaseRecords:
         cards = self.folder(profile).glob(f"{name}-seed*.json")
         return sorted(int(card.stem.rpartition("seed")[2]) for card in cards)
 
+    def has_weights(self, name: str, *, seed: int, profile: str | None = None) -> bool:
+        """Whether the weights themselves are there."""
+        stem = self.stem(name, seed=seed, profile=profile)
+        return stem.with_name(f"{stem.name}.safetensors").is_file()
+
     def load(
         self, name: str, *, seed: int = 0, profile: str | None = None
     ) -> tuple[Any, dict[str, Any]]:
