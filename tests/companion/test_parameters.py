@@ -37,7 +37,7 @@ def test_a_profile_cannot_set_what_a_notebook_does_not_have(sample):
 @pytest.mark.parametrize("line", ["size = 2 * 3", "a = b = 1", "import os", "size = len('abc')"])
 def test_a_parameters_cell_holds_literals_only(sample, line):
     sample.notebook("01_first", "pass", parameters=line)
-    with pytest.raises(ParameterError, match="01_first.ipynb"):
+    with pytest.raises(ParameterError, match=r"01_first\.ipynb"):
         parameters.declared("01")
 
 

@@ -125,13 +125,13 @@ def test_float32_keeps_every_bit(run):
     "value", [float("nan"), torch.tensor([1.0, float("inf")]), {"deep": [numpy.float32("nan")]}]
 )
 def test_a_failed_number_cannot_be_saved(run, value):
-    with pytest.raises(ValueError, match="curve.* is (nan|inf)"):
+    with pytest.raises(ValueError, match=r"curve.* is (nan|inf)"):
         run.save(curve=value)
     assert not list(run.folder.iterdir())
 
 
 def test_other_objects_cannot_be_saved(run):
-    with pytest.raises(TypeError, match="thing.0 is a object"):
+    with pytest.raises(TypeError, match=r"thing\.0 is a object"):
         run.save(thing=[object()])
 
 
@@ -149,9 +149,15 @@ def test_finish_marks_the_run_and_start_takes_the_mark_away(sample, run):
     run.save(value=1)
     assert not (run.folder / "provenance.json").exists()
     run.finish()
-    told = json.loads((run.folder / "provenance.json").read_text())
-    assert told["profile"] == "quick" and told["seed"] == 0 and told["parameters"]["eta"] == 0.5
-    assert told["versions"]["torch"] == torch.__version__ and told["device"].startswith("cpu")
+    provenance = json.loads((run.folder / "provenance.json").read_text())
+    assert (
+        provenance["profile"] == "quick"
+        and provenance["seed"] == 0
+        and provenance["parameters"]["eta"] == 0.5
+    )
+    assert provenance["versions"]["torch"] == torch.__version__ and provenance["device"].startswith(
+        "cpu"
+    )
     results.start("01", parameters.profile_parameters("01", "quick"))
     assert not (run.folder / "provenance.json").exists() and (run.folder / "results.json").exists()
 
@@ -166,7 +172,7 @@ def _figure():
 def test_a_figure_is_drawn_from_saved_results_only_and_says_who_made_it(run):
     figures.style()
     figure = _figure()
-    with pytest.raises(FileNotFoundError, match="save results.json first"):
+    with pytest.raises(FileNotFoundError, match=r"save results\.json first"):
         figures.save(run, figure, "line")
     run.save(value=1)
     first = figures.save(run, figure, "line").read_bytes()
