@@ -101,7 +101,7 @@ def test_the_fourier_operator():
 
 
 def test_shipped_models():
-    """A shipped implicit model of each case gives the same after some iterations on both devices."""
+    """A shipped implicit model of each case iterates to the same answers on both devices."""
     truth = images.crops(list(images.embedded().values())[:1], size=64, seed=0)
     hqs, looped, lp = (
         deblurring.load("hqs")[0],

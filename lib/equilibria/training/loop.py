@@ -97,8 +97,7 @@ def train(
         settings=settings,
         name=stem.name,
         path=Path(state_folder or stem.parent) / f"{stem.name}.state.safetensors",
-        # The key of the settings in the file is "recipe", as in files of earlier versions.
-        recipe=json.dumps(
+        declaration=json.dumps(
             {"settings": asdict(settings), "card": card}, sort_keys=True, default=str
         ),
         minutes=minutes,
@@ -137,7 +136,7 @@ class _Sitting(Generic[ModelT]):
         settings: Settings,
         name: str,
         path: Path,
-        recipe: str,
+        declaration: str,
         minutes: float | None,
         validate: Callable[[ModelT], dict[str, float]] | None,
         select: str | None,
@@ -147,7 +146,7 @@ class _Sitting(Generic[ModelT]):
         self.settings = settings
         self.name = name
         self.path = path
-        self.recipe = recipe
+        self.declaration = declaration  # settings and card, as text
         self.minutes = minutes
         self.validate = validate
         self.select = select
@@ -255,7 +254,8 @@ class _Sitting(Generic[ModelT]):
         self._remember()
         if out_of_time or now - self.written > SECONDS_BETWEEN_WRITES:
             self.count_seconds()
-            metadata = {"recipe": self.recipe, "counters": self.state.counters.to_json()}
+            # The key keeps its old name "recipe", so that unfinished trainings can go on.
+            metadata = {"recipe": self.declaration, "counters": self.state.counters.to_json()}
             checkpoints.write_tensors(self.path, self.remembered, metadata)
             self.written = time.monotonic()
         return out_of_time
@@ -267,7 +267,7 @@ class _Sitting(Generic[ModelT]):
     def _resume(self) -> None:
         """Continue from the saved state."""
         tensors, metadata = checkpoints.read_tensors(self.path)
-        if metadata.get("recipe") != self.recipe:
+        if metadata.get("recipe") != self.declaration:
             raise checkpoints.CheckpointError(
                 f"{self.path} belongs to a training with other settings; delete it to start anew"
             )

@@ -6,7 +6,8 @@ import argparse
 
 from equilibria.companion import claims
 from equilibria.companion.command_line import arguments
-from equilibria.paths import figures_folder, project_root
+from equilibria.companion.provenance import short_path
+from equilibria.paths import figures_folder
 
 __all__ = ["add_parser", "run"]
 
@@ -38,18 +39,8 @@ def run(options: argparse.Namespace) -> int:
     verdicts = claims.judge_all(options.profile, options.only)
     print(claims.table(verdicts))
     if not (options.draft or options.only):
-        written = claims.report(verdicts, options.profile)
-        print(
-            "written: "
-            + ", ".join(
-                str(
-                    path.relative_to(project_root())
-                    if path.is_relative_to(project_root())
-                    else path
-                )
-                for path in written
-            )
-        )
+        paths = [short_path(path) for path in claims.report(verdicts, options.profile)]
+        print("written: " + ", ".join(str(path) for path in paths))
     elif options.only:
         print(
             f"{figures_folder().name}/{options.profile}/README.md is left as it is: "
