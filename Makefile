@@ -33,13 +33,24 @@ setup: .venv/.installed
 	$(VENV)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# A copy under build/ appears only when its last cell has run, so what is there is complete, whatever a killed run has noted.
+# Every notebook runs twice in CI, and each run proves something else.
+# `reproduce` executes it by papermill as a batch job: with the parameters of a profile, from the
+# project's folder, without ports. The claims are judged by what it writes to figures/.
+# `test` executes the stored file by nbval as a reader does who opens it and runs all cells: with
+# its own defaults, from its own folder, in a kernel as Jupyter starts it. Its asserts must hold, and
+# a cell marked NBVAL_CHECK_OUTPUT must give the output that is stored. Its results go to build/.
+# nbval has no option that would let it take over the copies which `reproduce` executed.
+
+# A copy under build/ appears only when its last cell has run. So what is there is complete,
+# whatever snakemake has noted about a run that was killed.
 reproduce: .venv/.installed
 	@PROFILE='$(PROFILE)' ONLY='$(ONLY)' $(VENV)/snakemake --cores $(CORES) --nolock --ignore-incomplete --keep-going --quiet all
 
+# The notebooks are the longest files. They come first, so that both cores are busy to the end.
 test: .venv/.installed
-	@EQUILIBRIA_FIGURES=$(CURDIR)/build/test-figures $(VENV)/python -m pytest --nbval-lax --nbval-cell-timeout 600 \
-	  -n $(CORES) --dist loadfile -q lib tests notebooks
+	@EQUILIBRIA_FIGURES=$(CURDIR)/build/test-figures $(VENV)/python -m pytest \
+	  --nbval-lax --nbval-cell-timeout 600 \
+	  -n $(CORES) --dist loadfile --no-loadscope-reorder -q notebooks tests lib
 
 lint: .venv/.installed
 	@$(VENV)/ruff format --check --quiet . || { echo 'run `.venv/bin/ruff format .`'; exit 1; }

@@ -1,9 +1,9 @@
-"""Every notebook of a profile, executed, then the verdicts: `make reproduce` drives this file.
+"""Execute every notebook of a profile, then judge the claims: `make reproduce` runs this file.
 
     PROFILE=quick ONLY=01,04 snakemake --cores 2
 
-The executed copy under build/ and the mark of a finished run under figures/ are the targets; an edit of the notebook, its
-parameters, the library, the shipped weights or the lock makes them stale.
+The targets are the executed copies under build/ and the marks of finished runs under figures/. An
+edit of the notebook, its parameters, the library, the shipped weights or the lock makes them stale.
 """
 
 import os
@@ -15,18 +15,30 @@ from equilibria import paths
 from equilibria.companion import parameters
 
 ROOT = paths.project_root()
-PROFILE = os.environ.get("PROFILE") or "quick"  # from the environment: --config would read 01 as a number
+# From the environment: snakemake's --config would read 01 as a number.
+PROFILE = os.environ.get("PROFILE") or "quick"
 ONLY = os.environ.get("ONLY", "").replace(" ", "")
 try:
-    NAMES = [parameters.find_notebook(name).stem for name in ONLY.split(",")] if ONLY else parameters.notebooks()
+    if ONLY:
+        NAMES = [parameters.find_notebook(name).stem for name in ONLY.split(",")]
+    else:
+        NAMES = parameters.notebooks()
     for name in NAMES:
-        parameters.check(name, parameters.settings(name, PROFILE))
+        parameters.check(name, parameters.profile_parameters(name, PROFILE))
 except parameters.ParameterError as error:
     sys.exit(f"reproduce: {error}")
 
-LIBRARY = [str(path) for path in sorted((ROOT / "lib").rglob("*.py")) if path.name not in ("claims.py", "command_line.py")]
-WEIGHTS = [str(path) for path in sorted((ROOT / "data" / "checkpoints").rglob("*")) if path.is_file()]
-CHECK = [sys.executable, "-m", "equilibria", "check", "--profile", PROFILE] + (["--only", ONLY] if ONLY else [])
+# No notebook's results depend on the command line.
+LIB = ROOT / "lib"
+COMMAND_LINE = LIB / "equilibria/companion/command_line"
+LIBRARY = [str(path) for path in sorted(LIB.rglob("*.py")) if path.parent != COMMAND_LINE]
+WEIGHTS = [
+    str(path) for path in sorted((ROOT / "data" / "checkpoints").rglob("*")) if path.is_file()
+]
+EQUILIBRIA = [sys.executable, "-m", "equilibria"]
+CHECK = [*EQUILIBRIA, "check", "--profile", PROFILE]
+if ONLY:
+    CHECK += ["--only", ONLY]
 TARGETS = [f"build/{PROFILE}/{name}.ipynb" for name in NAMES]
 
 
@@ -49,6 +61,7 @@ rule verdicts:
 rule notebook:
     input:
         "notebooks/{name}.ipynb",
+        "claims.yml",
         f"notebooks/parameters/{PROFILE}.yaml",
         "notebooks/parameters/schema.yaml",
         "requirements.lock",
@@ -58,13 +71,14 @@ rule notebook:
         f"build/{PROFILE}/{{name}}.ipynb",
         f"{paths.figures_folder()}/{PROFILE}/{{name}}/provenance.json",
     params:
-        command=[sys.executable, "-m", "equilibria", "notebook"],
+        command=[*EQUILIBRIA, "notebook"],
         profile=PROFILE,
     shell:
         "{params.command:q} {wildcards.name} --profile {params.profile}"
 
 
 onerror:
-    # A notebook that failed must not hide the verdicts of the others; its own claims then fail by name.
+    # A notebook that failed must not hide the verdicts of the others. They are printed and not
+    # written: the pages show whole runs alone.
     if not all(Path(target).exists() for target in TARGETS):
-        subprocess.run(CHECK)
+        subprocess.run([*CHECK, "--draft"])

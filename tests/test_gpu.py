@@ -1,4 +1,7 @@
-"""What a GPU gives must be what a CPU gives: solvers, adjoints, Lipschitz estimates, and the parts of each case. `pytest -m gpu`."""
+"""A GPU gives what a CPU gives: solvers, adjoints, Lipschitz estimates, the parts of each case.
+
+Run by `pytest -m gpu`.
+"""
 
 import equilibria as eq
 import pytest
@@ -54,7 +57,10 @@ def test_gradients(adjoint):
 
 def test_lipschitz_constants():
     x = torch.linspace(-1, 1, 12, dtype=f64).view(2, 6)
-    f = lambda x: x**3 + x.roll(1, 1)
+
+    def f(x):
+        return x**3 + x.roll(1, 1)
+
     torch.testing.assert_close(
         lipschitz.local(f, x.to(DEVICE)).cpu(), lipschitz.local(f, x), rtol=1e-3, atol=0
     )
@@ -98,7 +104,7 @@ def test_the_fourier_operator():
 
 
 def test_shipped_models():
-    """A shipped implicit model of each case gives after some iterations on both devices what it gives on one."""
+    """A shipped implicit model of each case iterates to the same answers on both devices."""
     truth = images.crops(list(images.embedded().values())[:1], size=64, seed=0)
     hqs, looped, lp = (
         deblurring.load("hqs")[0],
@@ -130,7 +136,7 @@ def test_shipped_models():
             (w.cpu(), y.cpu(), (logits[0] if isinstance(logits, tuple) else logits).cpu(), p.cpu())
         )
     with torch.no_grad():
-        for here, there in zip(*found):
+        for here, there in zip(*found, strict=True):
             torch.testing.assert_close(there, here, rtol=1e-2, atol=1e-2)
 
 

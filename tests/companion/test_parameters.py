@@ -1,43 +1,44 @@
 """equilibria.companion.parameters: names of notebooks, their parameters, and what is refused."""
 
 import pytest
-from equilibria.companion import parameters as project
+from equilibria.companion import parameters
 from equilibria.companion.parameters import ParameterError
+from equilibria.paths import project_root
 
 
 @pytest.mark.parametrize("name", ["01", "01_first", "notebooks/01_first.ipynb"])
 def test_a_notebook_goes_by_number_name_or_path(sample, name):
-    assert project.find_notebook(name) == sample.root / "notebooks" / "01_first.ipynb"
+    assert parameters.find_notebook(name) == sample.root / "notebooks" / "01_first.ipynb"
 
 
 @pytest.mark.parametrize("name", ["3", "1", "01_frist", "_first", ""])
 def test_an_unknown_notebook_is_refused_with_the_names_there_are(sample, name):
     with pytest.raises(ParameterError, match=r"there are 01_first, 02_second"):
-        project.find_notebook(name)
+        parameters.find_notebook(name)
 
 
 def test_settings_are_the_defaults_then_the_profile(sample):
-    assert project.settings("01", "quick") == project.declared("01")
-    assert project.settings("01", "paper") == project.declared("01") | {
+    assert parameters.profile_parameters("01", "quick") == parameters.declared("01")
+    assert parameters.profile_parameters("01", "paper") == parameters.declared("01") | {
         "profile": "paper",
         "steps": 300,
     }
-    assert project.settings("02", "paper")["steps"] == 3
+    assert parameters.profile_parameters("02", "paper")["steps"] == 3
 
 
 def test_a_profile_cannot_set_what_a_notebook_does_not_have(sample):
     (sample.root / "notebooks/parameters/paper.yaml").write_text("01_first: {step: 300}\n")
     with pytest.raises(ParameterError, match=r"paper.yaml: 'step', did you mean 'steps'"):
-        project.settings("01", "paper")
+        parameters.profile_parameters("01", "paper")
     with pytest.raises(ParameterError, match=r"unknown profile 'papr', did you mean 'paper'"):
-        project.settings("01", "papr")
+        parameters.profile_parameters("01", "papr")
 
 
 @pytest.mark.parametrize("line", ["size = 2 * 3", "a = b = 1", "import os", "size = len('abc')"])
 def test_a_parameters_cell_holds_literals_only(sample, line):
     sample.notebook("01_first", "pass", parameters=line)
-    with pytest.raises(ParameterError, match="01_first.ipynb"):
-        project.declared("01")
+    with pytest.raises(ParameterError, match=r"01_first\.ipynb"):
+        parameters.declared("01")
 
 
 @pytest.mark.parametrize(
@@ -65,17 +66,17 @@ def test_a_parameters_cell_holds_literals_only(sample, line):
 )
 def test_bad_values_are_refused(sample, values, message):
     with pytest.raises(ParameterError, match=message):
-        project.check("01", values)
+        parameters.check("01", values)
 
 
 def test_every_problem_is_named_at_once(sample):
     with pytest.raises(ParameterError) as refused:
-        project.check("01", {"eta": 2, "stepps": 1, "mode": "fast"})
+        parameters.check("01", {"eta": 2, "stepps": 1, "mode": "fast"})
     assert len(str(refused.value).splitlines()) == 2
 
 
 def test_good_values_pass(sample):
-    project.check(
+    parameters.check(
         "01", {"eta": 0.999, "steps": 1, "sizes": [1], "mode": "exact", "verbose": True, "seed": 0}
     )
 
@@ -84,10 +85,10 @@ def test_a_misspelt_rule_is_an_error(sample):
     path = sample.root / "notebooks/parameters/schema.yaml"
     path.write_text(path.read_text().replace("above: 0", "abvoe: 0"))
     with pytest.raises(ParameterError, match="'abvoe', did you mean 'above'"):
-        project.check("01", {})
+        parameters.check("01", {})
 
 
 def test_a_folder_without_notebooks_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("EQUILIBRIA_ROOT", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="holds no notebooks"):
-        project.project_root()
+        project_root()

@@ -7,18 +7,17 @@ import matplotlib.pyplot
 import numpy
 import pytest
 import torch
-from equilibria.companion import figures, results
-from equilibria.companion import parameters as project
+from equilibria.companion import figures, parameters, results
 
 
 @pytest.fixture
 def run(sample):
-    return results.start("01_first", project.settings("01", "quick"))
+    return results.start("01_first", parameters.profile_parameters("01", "quick"))
 
 
 def test_declared_parameters_go_to_the_profile_folder(sample, run):
     assert run.folder == sample.root / "figures" / "quick" / "01_first" and run.profile == "quick"
-    paper = results.start("01", project.settings("01", "paper"))
+    paper = results.start("01", parameters.profile_parameters("01", "paper"))
     assert paper.folder == sample.root / "figures" / "paper" / "01_first"
 
 
@@ -27,23 +26,24 @@ def test_declared_parameters_go_to_the_profile_folder(sample, run):
     [{"seed": 1}, {"eta": 0.25}, {"sizes": [1, 2, 3]}, {"profile": "paper"}, {"mode": "exact"}],
 )
 def test_changed_parameters_never_touch_the_judged_results(sample, change):
-    changed = results.start("01", project.settings("01", "quick") | change)
+    changed = results.start("01", parameters.profile_parameters("01", "quick") | change)
     assert (
         changed.folder.parent == sample.root / "figures" / "custom" and changed.profile == "custom"
     )
 
 
 def test_two_changes_have_two_folders(sample):
-    usual = project.settings("01", "quick")
+    usual = parameters.profile_parameters("01", "quick")
     names = {
-        results.custom_name("01_first", usual | {"sizes": list(range(1, n))}) for n in range(4, 300)
+        parameters.custom_name("01_first", usual | {"sizes": list(range(1, n))})
+        for n in range(4, 300)
     }
     assert len(names) == 296 and max(map(len, names)) < 110
 
 
 def test_start_seeds_everything_and_uses_one_thread(sample):
     def draws():
-        results.start("01", project.settings("01", "quick") | {"seed": 5})
+        results.start("01", parameters.profile_parameters("01", "quick") | {"seed": 5})
         return random.random(), numpy.random.rand(), torch.rand(()).item()
 
     assert draws() == draws() and torch.get_num_threads() == 1
@@ -53,13 +53,13 @@ def test_start_seeds_everything_and_uses_one_thread(sample):
     "change", [{"eta": 2.0}, {"steps": 0}, {"unknown": 1}, {"profile": "medium"}]
 )
 def test_start_refuses_before_anything_is_written(sample, change):
-    with pytest.raises(project.ParameterError):
-        results.start("01", project.settings("01", "quick") | change)
+    with pytest.raises(parameters.ParameterError):
+        results.start("01", parameters.profile_parameters("01", "quick") | change)
     assert not (sample.root / "figures").exists()
 
 
 def test_start_wants_every_parameter(sample):
-    with pytest.raises(project.ParameterError, match="was not given eta, steps"):
+    with pytest.raises(parameters.ParameterError, match="was not given eta, steps"):
         results.start(
             "01",
             {
@@ -75,8 +75,8 @@ def test_start_wants_every_parameter(sample):
 
 def test_start_refuses_a_device_that_is_not_there(sample, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(project.ParameterError, match="device = 'cuda'"):
-        results.start("01", project.settings("01", "quick") | {"device": "cuda"})
+    with pytest.raises(parameters.ParameterError, match="device = 'cuda'"):
+        results.start("01", parameters.profile_parameters("01", "quick") | {"device": "cuda"})
 
 
 def test_save_is_exact_sorted_and_the_same_twice(run):
@@ -125,13 +125,13 @@ def test_float32_keeps_every_bit(run):
     "value", [float("nan"), torch.tensor([1.0, float("inf")]), {"deep": [numpy.float32("nan")]}]
 )
 def test_a_failed_number_cannot_be_saved(run, value):
-    with pytest.raises(ValueError, match="curve.* is (nan|inf)"):
+    with pytest.raises(ValueError, match=r"curve.* is (nan|inf)"):
         run.save(curve=value)
     assert not list(run.folder.iterdir())
 
 
 def test_other_objects_cannot_be_saved(run):
-    with pytest.raises(TypeError, match="thing.0 is a object"):
+    with pytest.raises(TypeError, match=r"thing\.0 is a object"):
         run.save(thing=[object()])
 
 
@@ -149,10 +149,16 @@ def test_finish_marks_the_run_and_start_takes_the_mark_away(sample, run):
     run.save(value=1)
     assert not (run.folder / "provenance.json").exists()
     run.finish()
-    told = json.loads((run.folder / "provenance.json").read_text())
-    assert told["profile"] == "quick" and told["seed"] == 0 and told["parameters"]["eta"] == 0.5
-    assert told["versions"]["torch"] == torch.__version__ and told["device"].startswith("cpu")
-    results.start("01", project.settings("01", "quick"))
+    provenance = json.loads((run.folder / "provenance.json").read_text())
+    assert (
+        provenance["profile"] == "quick"
+        and provenance["seed"] == 0
+        and provenance["parameters"]["eta"] == 0.5
+    )
+    assert provenance["versions"]["torch"] == torch.__version__ and provenance["device"].startswith(
+        "cpu"
+    )
+    results.start("01", parameters.profile_parameters("01", "quick"))
     assert not (run.folder / "provenance.json").exists() and (run.folder / "results.json").exists()
 
 
@@ -166,7 +172,7 @@ def _figure():
 def test_a_figure_is_drawn_from_saved_results_only_and_says_who_made_it(run):
     figures.style()
     figure = _figure()
-    with pytest.raises(FileNotFoundError, match="save results.json first"):
+    with pytest.raises(FileNotFoundError, match=r"save results\.json first"):
         figures.save(run, figure, "line")
     run.save(value=1)
     first = figures.save(run, figure, "line").read_bytes()

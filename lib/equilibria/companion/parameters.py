@@ -1,188 +1,165 @@
-"""Where the project lies, and what a notebook may be asked to do.
+"""The notebooks, their parameters, and the one check that refuses a bad parameter.
 
-Owns the folders, the list of notebooks, their parameters and the one check that refuses a bad parameter, used before a
-kernel starts (``equilibria notebook``) and again inside the notebook (``results.start``), so that plain papermill and
-JupyterLab are guarded as well.
+The check runs before a kernel starts (``equilibria notebook``) and again inside the notebook
+(``results.start``), so that plain papermill and JupyterLab are guarded as well.
 
-    parameters cell              first code cell of a notebook, tagged ``parameters``: literals, the quick defaults
-    notebooks/parameters/        ``<profile>.yaml`` (what a profile changes) and ``schema.yaml`` (types and ranges)
-    EQUILIBRIA_ROOT              the folder that holds ``notebooks/`` and ``claims.yml``; else found from this file
-    EQUILIBRIA_DATA, _FIGURES    ``data/`` and ``figures/`` elsewhere (a large disk; a test that must not touch results)
+parameters cell                        first code cell of a notebook, tagged ``parameters``: names
+                                       and literals, the defaults of the quick profile
+notebooks/parameters/<profile>.yaml    what a profile changes
+notebooks/parameters/schema.yaml       types and ranges
 """
 
-import ast
-import difflib
-import json
-import math
-from pathlib import Path
+from __future__ import annotations
 
+import ast
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from equilibria.companion.parameter_rules import (
+    ParameterError,
+    Rule,
+    nearest,
+    parse_rule,
+    require_known,
+)
 from equilibria.paths import project_root
 
 __all__ = [
     "PROFILES",
     "ParameterError",
     "check",
+    "custom_name",
     "declared",
     "find_notebook",
     "notebooks",
+    "profile_parameters",
     "schema",
-    "settings",
 ]
 
 PROFILES = ("quick", "paper")
-_TYPES = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list}
-_RULES = {"type", "min", "max", "above", "below", "choices", "items", "min_items", "help"}
-
-
-class ParameterError(ValueError):
-    """A notebook, profile or parameter that does not exist or cannot be used; the message says what would do."""
+LONGEST_NAME = 80  # characters of a custom name after notebook and profile
 
 
 def notebooks() -> list[str]:
-    """Names of the notebooks, in reading order, without the ending."""
+    """Names of the notebooks without their ending, in reading order."""
     return sorted(path.stem for path in (project_root() / "notebooks").glob("[0-9]*.ipynb"))
 
 
 def find_notebook(name: str) -> Path:
-    """The notebook called ``04``, ``04_linear_programs`` or by a path. Raises ``ParameterError`` for any other name."""
+    """The path of the notebook called ``04``, ``04_linear_programs`` or by a path.
+
+    Raises ParameterError for any other name.
+    """
     names = notebooks()
     wanted = Path(name).stem if name.endswith(".ipynb") else name
-    found = [n for n in names if n == wanted or n.split("_")[0] == wanted]
-    if not found:
-        raise ParameterError(
-            f"no notebook {name!r}{_nearest(wanted, names)}; there are {', '.join(names) or 'none'}"
-        )
-    return project_root() / "notebooks" / f"{found[0]}.ipynb"
+    for candidate in names:
+        number = candidate.split("_")[0]
+        if wanted in (candidate, number):
+            return project_root() / "notebooks" / f"{candidate}.ipynb"
+    choices = ", ".join(names) or "none"
+    raise ParameterError(f"no notebook {name!r}{nearest(wanted, names)}; there are {choices}")
 
 
-def declared(notebook: str) -> dict:
-    """The parameters cell of a notebook as a dict: its names in order, with their defaults.
+def declared(notebook: str) -> dict[str, Any]:
+    """The parameters cell of a notebook: names in the order of the cell, with their defaults.
 
-    Raises ``ParameterError`` where the cell is missing or holds anything but assignments of literals.
+    Raises ParameterError where the cell is missing or holds more than assignments of literals.
     """
     path = find_notebook(notebook)
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
     if len(tagged) != 1:
         raise ParameterError(f"{path.name} has {len(tagged)} cells tagged `parameters`, not one")
-    values = {}
-    for line in ast.parse("".join(tagged[0]["source"])).body:
-        if not (
-            isinstance(line, ast.Assign)
-            and len(line.targets) == 1
-            and isinstance(line.targets[0], ast.Name)
-        ):
-            raise ParameterError(
-                f"{path.name}: the parameters cell holds `{ast.unparse(line)}`, not `name = literal`"
-            )
-        try:
-            values[line.targets[0].id] = ast.literal_eval(line.value)
-        except ValueError as error:
-            raise ParameterError(
-                f"{path.name}: parameter `{ast.unparse(line)}` is not a literal"
-            ) from error
-    return values
+    defaults = {}
+    for statement in ast.parse("".join(tagged[0]["source"])).body:
+        name, default = _assignment(statement, path.name)
+        defaults[name] = default
+    return defaults
 
 
-def settings(notebook: str, profile: str) -> dict:
-    """Every parameter of a notebook as a profile sets it: the notebook's defaults, then the profile's block."""
-    _known("profile", profile, PROFILES)
-    name, values = find_notebook(notebook).stem, declared(notebook)
-    block = _yaml(project_root() / "notebooks" / "parameters" / f"{profile}.yaml").get(name) or {}
+def profile_parameters(notebook: str, profile: str) -> dict[str, Any]:
+    """Every parameter of a notebook in a profile: the notebook's defaults, changed by the profile.
+
+    Raises ParameterError for an unknown profile, or a block that names an unknown parameter.
+    """
+    require_known("profile", profile, PROFILES)
+    name = find_notebook(notebook).stem
+    defaults = declared(notebook)
+    blocks = _read_yaml(project_root() / "notebooks" / "parameters" / f"{profile}.yaml")
+    block = blocks.get(name) or {}
     for key in block:
-        _known(f"parameter of {name} in parameters/{profile}.yaml:", key, values)
-    return values | block | {"profile": profile}
+        require_known(f"parameter of {name} in parameters/{profile}.yaml:", key, defaults)
+    return defaults | block | {"profile": profile}
 
 
-def schema(notebook: str) -> dict:
-    """Types and ranges of a notebook's parameters: ``{name: {type, min, max, above, below, choices, items, ...}}``."""
-    table = _yaml(project_root() / "notebooks" / "parameters" / "schema.yaml")
-    rules = table["common"] | (table.get(find_notebook(notebook).stem) or {})
-    for name, rule in rules.items():
-        for level in (rule, rule.get("items", {})):
-            for key in level:
-                _known(f"rule for {name} in parameters/schema.yaml:", key, _RULES)
-            _known(f"type of {name} in parameters/schema.yaml:", level.get("type", "str"), _TYPES)
-    return rules
+def schema(notebook: str) -> dict[str, Rule]:
+    """The rule of each of a notebook's parameters. Raises ParameterError for a misspelt rule."""
+    table = _read_yaml(project_root() / "notebooks" / "parameters" / "schema.yaml")
+    entries = table["common"] | (table.get(find_notebook(notebook).stem) or {})
+    return {name: parse_rule(name, entry) for name, entry in entries.items()}
 
 
-def check(notebook: str, values: dict) -> None:
-    """Refuse parameters that a notebook does not have, or values it cannot use. All problems go in one error.
+def check(notebook: str, values: Mapping[str, Any]) -> None:
+    """Refuse parameters that a notebook does not have, and values that it cannot use.
 
-    Raises ``ParameterError``; ``values`` may name some of the parameters only.
+    ``values`` may name some of the parameters only. Raises one ParameterError that names all
+    problems, one per line.
 
     >>> check("01", {"seeed": 1})
     Traceback (most recent call last):
-    equilibria.companion.parameters.ParameterError: 01_one_over_x: no parameter 'seeed', did you mean 'seed'?...
+    equilibria.companion.parameter_rules.ParameterError: 01_one_over_x: no parameter 'seeed', did...
     """
-    name, rules = find_notebook(notebook).stem, schema(notebook)
+    name = find_notebook(notebook).stem
+    rules = schema(notebook)
     problems = []
     for key, value in values.items():
         if key not in rules:
-            problems.append(
-                f"no parameter {key!r}{_nearest(key, rules)}; there are {', '.join(rules)}"
-            )
-        else:
-            problems += [
-                f"{key} = {value!r}: {complaint}" for complaint in _complaints(value, rules[key])
-            ]
+            choices = ", ".join(rules)
+            problems.append(f"no parameter {key!r}{nearest(key, rules)}; there are {choices}")
+            continue
+        problems += [f"{key} = {value!r}: {text}" for text in rules[key].complaints(value)]
     if problems:
         raise ParameterError("\n".join(f"{name}: {problem}" for problem in problems))
 
 
-def _complaints(value, rule: dict) -> list[str]:
-    """What is wrong with one value; a wrong type hides the rest."""
-    kind = rule.get("type", "str")
-    if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "bool"):
-        hint = (
-            " (YAML reads 1e-3 as text: write 1.0e-3)"
-            if kind == "float" and isinstance(value, str)
-            else ""
-        )
-        return [f"must be of type {kind}, not {type(value).__name__}{hint}"]
-    if kind == "float" and not math.isfinite(value):
-        return ["must be finite"]
-    if kind == "list":
-        short = (
-            [f"needs at least {rule['min_items']} entries"]
-            if len(value) < rule.get("min_items", 0)
-            else []
-        )
-        return short + [
-            f"entry {entry!r} {text}"
-            for entry in value
-            for text in _complaints(entry, rule["items"])
-        ]
-    found = []
-    if "choices" in rule and value not in rule["choices"]:
-        found.append(
-            f"must be one of {', '.join(map(str, rule['choices']))}{_nearest(value, rule['choices'])}"
-        )
-    for key, holds, text in (
-        ("min", lambda bound: value >= bound, "at least"),
-        ("max", lambda bound: value <= bound, "at most"),
-        ("above", lambda bound: value > bound, "above"),
-        ("below", lambda bound: value < bound, "below"),
-    ):
-        if key in rule and not holds(rule[key]):
-            found.append(f"must be {text} {rule[key]}")
-    return found
+def custom_name(notebook: str, values: Mapping[str, Any]) -> str | None:
+    """A name for a run whose parameters differ from its profile's, such as ``01_x-quick-eta=2``.
+
+    None where all of ``values`` are the profile's. A long name ends in a digest instead.
+    """
+    usual = profile_parameters(notebook, values["profile"])
+    changed = [f"{key}={value}" for key, value in values.items() if value != usual[key]]
+    if not changed:
+        return None
+    changes = "-".join(changed)
+    text = re.sub(r"[^A-Za-z0-9=.+-]+", "_", changes)
+    if len(text) > LONGEST_NAME:
+        digest = hashlib.sha256(changes.encode()).hexdigest()[:8]
+        text = text[: LONGEST_NAME - 10] + "-" + digest
+    return f"{notebook}-{values['profile']}-{text}"
 
 
-def _known(what: str, name: str, names) -> None:
-    if name not in names:
-        raise ParameterError(
-            f"unknown {what} {name!r}{_nearest(name, names)}; there are {', '.join(sorted(names))}"
-        )
+def _assignment(statement: ast.stmt, file: str) -> tuple[str, Any]:
+    """(name, value) of ``name = literal``. Raises ParameterError for any other statement."""
+    text = ast.unparse(statement)
+    refusal = ParameterError(f"{file}: the parameters cell holds `{text}`, not `name = literal`")
+    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+        raise refusal
+    (target,) = statement.targets
+    if not isinstance(target, ast.Name):
+        raise refusal
+    try:
+        return target.id, ast.literal_eval(statement.value)
+    except ValueError as error:
+        raise ParameterError(f"{file}: the value of parameter `{text}` is no literal") from error
 
 
-def _nearest(name, names) -> str:
-    close = difflib.get_close_matches(str(name), [str(n) for n in names], n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
-
-
-def _yaml(path: Path) -> dict:
-    """A YAML file; imported here so that a training machine without a YAML reader can use the rest."""
+def _read_yaml(path: Path) -> dict[str, Any]:
+    # Imported here, so that a machine for training does without a YAML reader.
     import yaml
 
     return yaml.safe_load(path.read_text(encoding="utf-8")) or {}

@@ -1,90 +1,112 @@
-"""Compute, save, then draw: the results of a notebook's run, and where they go.
+"""Compute, save, then draw: the results of a notebook's run, and the folder that they go to.
 
-    run = results.start("01_one_over_x", parameters)    checks the parameters, seeds everything, chooses the folder
-    run.save(error=errors)                              results.json: sorted, exact, the same bytes in every run; grows with each call
-    run.timings(solve=seconds)                          timings.json: measured seconds, free to differ between runs
-    run.finish()                                        provenance.json: profile, seed, versions, device, commit, wall time
+run = results.start("01_one_over_x", parameters)  checks the parameters, seeds everything, chooses
+                                                  the folder
+run.save(error=errors)                            results.json: sorted, exact, the same bytes in
+                                                  every run; each call adds to the file
+run.timings(solve=seconds)                        timings.json: measured seconds, which may differ
+                                                  between runs
+run.finish()                                      provenance.json: profile, seed, versions, device,
+                                                  commit, wall time
 
-A folder without provenance.json is an unfinished run, and ``equilibria check`` refuses it. A run whose parameters differ from
-its profile's goes to ``figures/custom/``, so that it can never overwrite what the profile is judged by.
+A folder without provenance.json is an unfinished run, and ``equilibria check`` refuses it. A run
+whose parameters differ from its profile's goes to ``figures/custom/``, so that it never overwrites
+the files by which the profile is judged.
 """
+
+from __future__ import annotations
 
 import csv
 import dataclasses
-import hashlib
-import importlib.metadata
 import io
 import json
 import math
-import platform
 import random
-import re
-import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
 
-from equilibria.companion.parameters import ParameterError, check, declared, find_notebook, settings
-from equilibria.files import write_atomically as write
-from equilibria.paths import figures_folder, project_root
+from equilibria.companion.parameters import (
+    ParameterError,
+    check,
+    custom_name,
+    declared,
+    find_notebook,
+)
+from equilibria.companion.provenance import device_name, short_path, source_commit, versions
+from equilibria.files import write_atomically
+from equilibria.paths import figures_folder
 
-__all__ = ["Run", "custom_name", "start"]
+__all__ = ["Run", "start"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One run of one notebook: its parameters and the folder that its results and figures go to."""
+    """One run of one notebook.
+
+    notebook    its name, such as 01_one_over_x
+    parameters  the values of all of its parameters
+    folder      where its results and figures go
+    started     time.perf_counter() at the start
+    saved       what `save` has written so far, by the name of the file
+    """
 
     notebook: str
-    parameters: dict
+    parameters: dict[str, Any]
     folder: Path
     started: float
-    saved: dict[str, dict] = dataclasses.field(
-        default_factory=dict, repr=False
-    )  # what ``save`` wrote so far, by file
+    saved: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def profile(self) -> str:
-        """The profile that the figures of this run are labelled with: ``custom`` where a parameter was changed."""
+        """The profile that figures are labelled with: ``custom`` where a parameter was changed."""
         return self.folder.parent.name
 
-    def save(self, name: str = "results", **values) -> Path:
-        """Write ``values`` to ``<name>.json``, beside what this run saved there before: numbers, text, lists, dicts, arrays, tensors.
+    def save(self, name: str = "results", **values: Any) -> Path:
+        """Add ``values`` to ``<name>.json``: numbers, text, lists, dicts, arrays, tensors.
 
-        Raises ``ValueError`` naming the entry for NaN or infinity (give None where there is nothing to report) and
-        ``TypeError`` for anything else that JSON cannot hold.
+        Raises ValueError that names the entry for NaN or infinity (give None where there is nothing
+        to report), and TypeError for anything else that JSON cannot hold. The file is then left as
+        it was.
         """
-        held = self.saved.setdefault(name, {})
-        held |= {key: _plain(value, key) for key, value in values.items()}
-        text = json.dumps(held, sort_keys=True, indent=1, allow_nan=False)
-        return write(self.folder / f"{name}.json", text + "\n")
+        entries = self.saved.setdefault(name, {})
+        entries |= {key: _plain(value, key) for key, value in values.items()}
+        text = json.dumps(entries, sort_keys=True, indent=1, allow_nan=False)
+        return write_atomically(self.folder / f"{name}.json", text + "\n")
 
-    def table(self, name: str, rows: list[dict]) -> Path:
-        """Write ``rows``, all with the same keys, to ``<name>.csv``. Raises ``ValueError`` for rows that differ or are missing."""
+    def table(self, name: str, rows: list[dict[str, Any]]) -> Path:
+        """Write ``rows`` to ``<name>.csv``.
+
+        Raises ValueError where there is no row, or where rows differ in their columns.
+        """
         if not rows or any(list(row) != list(rows[0]) for row in rows):
             raise ValueError(
-                f"table {name!r}: needs at least one row, all with the same columns in the same order"
+                f"table {name!r} needs at least one row, and the same columns in every row"
             )
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(
-            {key: _plain(value, f"{name}.{key}") for key, value in row.items()} for row in rows
-        )
-        return write(self.folder / f"{name}.csv", text.getvalue())
+        for row in rows:
+            writer.writerow({key: _plain(value, f"{name}.{key}") for key, value in row.items()})
+        return write_atomically(self.folder / f"{name}.csv", text.getvalue())
 
-    def timings(self, **seconds) -> Path:
-        """Write measured seconds to ``timings.json``, the one result that may differ between two runs."""
+    def timings(self, **seconds: Any) -> Path:
+        """Add measured seconds to ``timings.json``, which may differ between two runs."""
         return self.save("timings", **seconds)
 
-    def load(self, name: str = "results") -> dict:
-        """What ``save`` wrote: a figure is drawn from this and from nothing else."""
-        return json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
+    def load(self, name: str = "results") -> dict[str, Any]:
+        """What `save` wrote: a figure is drawn from this and from nothing else."""
+        entries: dict[str, Any] = json.loads(
+            (self.folder / f"{name}.json").read_text(encoding="utf-8")
+        )
+        return entries
 
     def finish(self) -> Path:
-        """Mark the run as complete: ``provenance.json``."""
+        """Mark the run as complete by writing ``provenance.json``."""
         wall_time = time.perf_counter() - self.started
         path = self.save(
             "provenance",
@@ -92,76 +114,71 @@ class Run:
             profile=self.profile,
             parameters=self.parameters,
             seed=self.parameters["seed"],
-            device=_device_name(self.parameters["device"]),
-            versions=_versions(),
-            commit=_commit(),
+            device=device_name(self.parameters["device"]),
+            versions=versions(),
+            commit=source_commit(),
             wall_time=round(wall_time, 1),
         )
-        print(f"{self.notebook}: finished in {wall_time:.0f} s, results in {_short(self.folder)}")
+        folder = short_path(self.folder)
+        print(f"{self.notebook}: finished in {wall_time:.0f} s, results in {folder}")
         return path
 
 
-def start(notebook: str, parameters: dict) -> Run:
-    """Begin a run: refuse bad parameters, seed, use one thread, choose and open the folder, print the settings.
+def start(notebook: str, parameters: Mapping[str, Any]) -> Run:
+    """Begin a run: check the parameters, seed, use one thread, open the folder, print what is set.
 
-    ``parameters`` names every parameter of the notebook's parameters cell, ``profile``, ``seed`` and ``device`` among
-    them. Raises ``ParameterError`` for a missing, unknown or impossible one, also for a CUDA device that is not there.
+    ``parameters`` has every name of the notebook's parameters cell, ``profile``, ``seed`` and
+    ``device`` among them. Raises ParameterError for a parameter that is missing, unknown or out of
+    range, and for a CUDA device that is not there.
     """
     name = find_notebook(notebook).stem
     check(name, parameters)
     missing = set(declared(name)) - set(parameters)
     if missing:
         raise ParameterError(f"{name}: results.start was not given {', '.join(sorted(missing))}")
-    if parameters["device"] != "cpu" and not torch.cuda.is_available():
+    device = parameters["device"]
+    if device != "cpu" and not torch.cuda.is_available():
         raise ParameterError(
-            f"{name}: device = {parameters['device']!r}, but PyTorch sees no such device here: use 'cpu'"
+            f"{name}: device = {device!r}, but PyTorch sees no such device here: use 'cpu'"
         )
-    torch.set_num_threads(
-        1
-    )  # two notebooks share two cores, and one thread keeps sums in one order
-    random.seed(parameters["seed"])
-    numpy.random.seed(parameters["seed"])
-    torch.manual_seed(parameters["seed"])
+    # Two notebooks share two cores, and one thread keeps sums in one order.
+    torch.set_num_threads(1)
+    _seed_everything(parameters["seed"])
 
     custom = custom_name(name, parameters)
-    folder = figures_folder() / ("custom" if custom else parameters["profile"]) / (custom or name)
+    if custom is None:
+        folder = figures_folder() / parameters["profile"] / name
+        remark = ""
+    else:
+        folder = figures_folder() / "custom" / custom
+        remark = " (parameters differ from the profile's)"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "provenance.json").unlink(missing_ok=True)
     print(f"{name}: " + ", ".join(f"{key} = {value!r}" for key, value in parameters.items()))
-    print(
-        f"results go to {_short(folder)}"
-        + (" (parameters differ from the profile's)" if custom else "")
-    )
+    print(f"results go to {short_path(folder)}{remark}")
     return Run(name, dict(parameters), folder, time.perf_counter())
 
 
-def custom_name(notebook: str, parameters: dict) -> str | None:
-    """None where the parameters are exactly the profile's; else ``<notebook>-<name=value>...``, a name for their folder."""
-    usual = settings(notebook, parameters["profile"])
-    changed = [f"{key}={value}" for key, value in parameters.items() if value != usual[key]]
-    if not changed:
-        return None
-    text = re.sub(r"[^A-Za-z0-9=.+-]+", "_", "-".join(changed))
-    if len(text) > 80:
-        text = text[:70] + "-" + hashlib.sha256("-".join(changed).encode()).hexdigest()[:8]
-    return f"{notebook}-{parameters['profile']}-{text}"
+def _seed_everything(seed: int) -> None:
+    random.seed(seed)
+    numpy.random.seed(seed)
+    torch.manual_seed(seed)
 
 
-def _plain(value, where: str):
-    """``value`` as JSON holds it; a float32 keeps its own shortest digits (0.1), not those of the float64 beside it."""
+def _plain(value: Any, where: str) -> Any:
+    """``value`` as JSON holds it; ``where`` names it in an error."""
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu().numpy()
     if isinstance(value, numpy.ndarray | numpy.generic):
-        if value.dtype == numpy.float32:
-            value = numpy.array([float(str(number)) for number in value.flat]).reshape(value.shape)
-        value = value.tolist()
+        value = _plain_array(value)
     if isinstance(value, dict):
         return {str(key): _plain(entry, f"{where}.{key}") for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(entry, f"{where}.{index}") for index, entry in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(
-            f"{where} is {value}: a failed solve must not reach a result; save None where there is no number"
+            f"{where} is {value}: a failed number must not reach a result; "
+            "give None where there is nothing to report"
         )
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -170,35 +187,13 @@ def _plain(value, where: str):
     )
 
 
-def _device_name(device: str) -> str:
-    return torch.cuda.get_device_name() if device != "cpu" else f"cpu ({platform.machine()})"
+def _plain_array(array: numpy.ndarray[Any, Any] | numpy.generic) -> Any:
+    """An array as nested lists.
 
-
-def _versions() -> dict:
-    found = {"python": platform.python_version(), "torch": torch.__version__}
-    for package in ("equilibria", "numpy", "scipy", "torch-geometric", "matplotlib"):
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = None
-    return found
-
-
-def _commit() -> str | None:
-    """The commit of the source, with ``+changes`` where the source differs from it; None outside of a repository."""
-
-    def git(*words):
-        return subprocess.run(
-            ["git", "-C", str(project_root()), *words], capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD") + (
-            "+changes" if git("status", "--porcelain", "--", "lib", "notebooks") else ""
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _short(folder: Path) -> Path:
-    return folder.relative_to(project_root()) if folder.is_relative_to(project_root()) else folder
+    A float32 keeps its own shortest digits (0.1), not those of the float64 beside it
+    (0.10000000149011612).
+    """
+    if array.dtype == numpy.float32:
+        numbers = [float(str(number)) for number in array.flat]
+        array = numpy.array(numbers).reshape(array.shape)
+    return array.tolist()

@@ -1,12 +1,15 @@
-"""Training: the loop, visits to warm states, and where trained models and records live."""
+"""Training: settings, the loop, visits to warm states, and the records of trained models."""
 
-from equilibria.training.loop import (
-    Outcome,
-    Settings,
-    TrainingDiverged,
-    minibatch,
-    saved_bytes,
-    train,
-)
+from equilibria.training.loop import Outcome, TrainingDiverged, train
+from equilibria.training.memory import saved_bytes
+from equilibria.training.settings import Settings, minibatch, step_generator
 
-__all__ = ["Outcome", "Settings", "TrainingDiverged", "minibatch", "saved_bytes", "train"]
+__all__ = [
+    "Outcome",
+    "Settings",
+    "TrainingDiverged",
+    "minibatch",
+    "saved_bytes",
+    "step_generator",
+    "train",
+]

@@ -1,23 +1,29 @@
-"""One style for every figure, and the only way to save one.
+"""One style for all figures, and the only way to save one.
 
-Each drawing function lives in the module of its case (``figures.one_over_x``, ``figures.linear_programs``), takes the dict read
-from the results file and returns a matplotlib figure; it computes nothing. Colours mean the same in every figure.
+The drawing functions of a case live in a module of their own, such as ``figures.one_over_x``. Each
+takes the dict that was read from a results file and returns a matplotlib figure; it computes
+nothing. A colour means the same in every figure.
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from pathlib import Path
 
-import matplotlib
-import matplotlib.figure
-import seaborn
+import seaborn  # type: ignore[import-untyped]  # seaborn ships no types
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from equilibria.companion.results import Run
+from equilibria.files import write_with
 
 __all__ = ["COLOURS", "SEQUENCE", "iterations", "save", "style"]
 
 # The colour-blind safe palette of Okabe and Ito, as seaborn carries it.
-SEQUENCE = seaborn.color_palette("colorblind").as_hex()
+SEQUENCE: list[str] = seaborn.color_palette("colorblind").as_hex()
 COLOURS = {
     "implicit": SEQUENCE[0],  # blue
     "explicit": SEQUENCE[3],  # vermilion
@@ -26,6 +32,7 @@ COLOURS = {
     "published": SEQUENCE[2],  # green: the paper's own numbers
     "naive": SEQUENCE[1],  # orange
 }
+FOOTER_INCHES = 0.2  # kept free below the axes
 
 
 def style() -> None:
@@ -45,45 +52,47 @@ def style() -> None:
             "axes.titlesize": "medium",
             "legend.frameon": False,
             "legend.fontsize": "small",
-            "axes.prop_cycle": matplotlib.cycler(color=SEQUENCE),
+            "axes.prop_cycle": cycler(color=SEQUENCE),
         },
     )
 
 
 def iterations(
-    axis, ticks: Iterable[int], *, last: float = math.inf, label: str = "iteration t"
+    axis: Axes, ticks: Iterable[int], *, last: float = math.inf, label: str = "iteration t"
 ) -> None:
-    """A logarithmic x axis of iterations with these ticks, up to `last`, and no others."""
-    ticks = [t for t in ticks if t <= last]
+    """Make the x axis one of iterations: logarithmic, with those ``ticks`` that are <= ``last``."""
+    shown = [t for t in ticks if t <= last]
     axis.set(xscale="log", xlabel=label)
-    axis.set_xticks(ticks, [str(t) for t in ticks])
+    axis.set_xticks(shown, [str(t) for t in shown])
     axis.minorticks_off()
 
 
-def save(run: Run, figure: matplotlib.figure.Figure, name: str, *, source: str = "results") -> Path:
-    """Write ``<name>.png`` into the run's folder, with a footer that says which notebook and profile made it.
+def save(run: Run, figure: Figure, name: str, *, source: str = "results") -> Path:
+    """Write ``<name>.png`` into the run's folder, with a footer that names notebook and profile.
 
-    Raises ``FileNotFoundError`` where ``<source>.json`` is missing: a figure is drawn from saved results only.
+    A figure is drawn from saved results only: raises FileNotFoundError where ``<source>.json`` is
+    missing. Raises TypeError for a layout other than matplotlib's constrained layout.
     """
     if not (run.folder / f"{source}.json").is_file():
         raise FileNotFoundError(
             f"figure {name!r}: save {source}.json first, then draw from run.load({source!r})"
         )
-    footer = 0.2 / figure.get_size_inches()[1]  # inches kept free below the axes
+    _add_footer(figure, f"{run.notebook}, profile {run.profile}")
+
+    def write(path: Path) -> None:
+        # Without the name of the software, the same figure has the same bytes.
+        figure.savefig(path, format="png", dpi=150, metadata={"Software": None})
+
+    return write_with(run.folder / f"{name}.png", write)
+
+
+def _add_footer(figure: Figure, text: str) -> None:
+    """Write ``text`` at the bottom right, in a strip that the axes leave free."""
+    height = FOOTER_INCHES / figure.get_size_inches()[1]  # as a fraction of the figure
     if figure.get_layout_engine() is None:
         figure.set_layout_engine("constrained")
-    figure.get_layout_engine().set(rect=(0, footer, 1, 1 - footer))
-    figure.text(
-        0.995,
-        0.01,
-        f"{run.notebook}, profile {run.profile}",
-        ha="right",
-        va="bottom",
-        fontsize=7,
-        color="#666666",
-    )
-    path = run.folder / f"{name}.png"
-    part = path.with_name(f".{path.name}.partial")
-    figure.savefig(part, format="png", dpi=150, metadata={"Software": None})
-    part.replace(path)
-    return path
+    engine = figure.get_layout_engine()
+    if not isinstance(engine, ConstrainedLayoutEngine):
+        raise TypeError(f"the figure must have the constrained layout, got {engine!r}")
+    engine.set(rect=(0, height, 1, 1 - height))
+    figure.text(0.995, 0.01, text, ha="right", va="bottom", fontsize=7, color="#666666")

@@ -39,7 +39,7 @@ def evaluate_all(*, profile: str, minutes: float | None = None, device: str | No
         profile=profile,
         minutes=minutes,
         device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
-        told=_describe,
+        describe=_describe,
     )
 
 

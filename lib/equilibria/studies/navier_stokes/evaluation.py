@@ -46,7 +46,7 @@ def evaluate_all(*, profile: str, minutes: float | None = None, device: str | No
         profile=profile,
         minutes=minutes,
         device=device or default_device(),
-        told=_summary,
+        describe=_summary,
     )
     if complete and profile == "quick":
         record_survey()

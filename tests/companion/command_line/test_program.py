@@ -1,0 +1,69 @@
+"""The command line as a whole: help, refused command lines, exit codes."""
+
+import shlex
+
+import pytest
+from equilibria.checkpoints import CheckpointError
+from equilibria.companion.command_line import main, make_parser
+from equilibria.files import DataError
+
+VERBS = ("train", "evaluate", "notebook", "check", "list")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_shows_examples_that_the_parser_accepts(verb, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([verb, "--help"])
+    assert ended.value.code == 0
+    _, _, examples = capsys.readouterr().out.partition("examples:\n")
+    lines = [line.strip().partition("     ")[0] for line in examples.splitlines()]
+    assert lines
+    for line in lines:
+        program, *words = shlex.split(line)
+        assert program == "equilibria" and words[0] == verb
+        make_parser().parse_args(words)
+
+
+def test_help_of_the_program_names_every_verb(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    for verb in VERBS:
+        assert f"  equilibria {verb}" in text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["notebook"],
+        ["notebook", "01", "-p", "eta"],
+        ["notebook", "01", "--profile", "medium"],
+        ["notebook", "01", "--cell-seconds", "0"],
+        ["train", "a/b", "--minutes", "-1"],
+        ["train", "a/b", "--minutes", "nan"],
+        ["train", "a/b", "--minutes", "inf"],
+        ["train", "a/b", "--seed", "-1"],
+        ["train", "a/b", "--seed", "1.5"],
+        ["train", "a/b", "--minute", "1"],
+        ["train", "a/b", "--device", "tpu"],
+        ["evaluate", "a", "b"],
+        ["list", "a"],
+        ["check", "--profile", "x"],
+        [],
+        ["unknown"],
+    ],
+)
+def test_a_bad_command_line_is_refused(words):
+    with pytest.raises(SystemExit) as refused:
+        main(words)
+    assert refused.value.code == 2
+
+
+@pytest.mark.parametrize("kind", [CheckpointError, DataError])
+def test_a_training_without_its_data_is_a_bad_request(study, kind, capsys, monkeypatch):
+    def train(name, **options):
+        raise kind("the photographs are not there")
+
+    monkeypatch.setattr(study, "train", train)
+    assert main(["train", "sample/small"]) == 2
+    assert capsys.readouterr().err == "equilibria: the photographs are not there\n"
