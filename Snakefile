@@ -28,10 +28,10 @@ try:
 except parameters.ParameterError as error:
     sys.exit(f"reproduce: {error}")
 
-# No notebook's results depend on the command line.
+# No notebook's results depend on how claims are judged, or on the command line.
 LIB = ROOT / "lib"
-COMMAND_LINE = LIB / "equilibria/companion/command_line"
-LIBRARY = [str(path) for path in sorted(LIB.rglob("*.py")) if path.parent != COMMAND_LINE]
+NO_RESULTS = (LIB / "equilibria/companion/claims", LIB / "equilibria/companion/command_line")
+LIBRARY = [str(path) for path in sorted(LIB.rglob("*.py")) if path.parent not in NO_RESULTS]
 WEIGHTS = [
     str(path) for path in sorted((ROOT / "data" / "checkpoints").rglob("*")) if path.is_file()
 ]
@@ -61,7 +61,6 @@ rule verdicts:
 rule notebook:
     input:
         "notebooks/{name}.ipynb",
-        "claims.yml",
         f"notebooks/parameters/{PROFILE}.yaml",
         "notebooks/parameters/schema.yaml",
         "requirements.lock",

@@ -81,7 +81,6 @@ def test_reproduce_goes_on_where_kill_9_stopped_it(sample):
         assert time.monotonic() < end, "the kernel lives on"
         time.sleep(0.1)
     assert (build / "01_first.ipynb").exists() and not (build / "02_second.ipynb").exists()
-    stamp = (build / "01_first.ipynb").stat().st_mtime_ns
 
     # Run again, it completes the second notebook. A third one fails, and stops neither the second
     # notebook nor the verdicts.

@@ -42,7 +42,9 @@ def direct():
     project = PYPROJECT["project"]
     return [
         Requirement(text)
-        for text in project["dependencies"] + sum(project["optional-dependencies"].values(), [])
+        for texts in (project["dependencies"], *project["optional-dependencies"].values())
+        for text in texts
+        if not text.startswith("equilibria[")
     ]
 
 
@@ -136,7 +138,7 @@ def test_no_tracked_file_names_an_index_or_a_home(tracked):
 
 @pytest.fixture
 def clone(tmp_path):
-    """The files that make needs, and an interpreter that is too old or that only writes down what it was asked."""
+    """The files that make needs; an interpreter that is too old or writes down its orders."""
     for name in ("Makefile", "requirements.lock", "pyproject.toml"):
         shutil.copy(HOME / name, tmp_path)
     return tmp_path
@@ -173,7 +175,8 @@ def test_another_python_is_refused_by_name(clone, version):
 def test_setup_is_done_once_and_again_when_the_lock_is_newer(clone):
     script(
         clone / "python",
-        'if [ "$2" = venv ]; then mkdir -p .venv/bin; cp python .venv/bin/python; fi; echo "$@" >> calls',
+        'if [ "$2" = venv ]; then mkdir -p .venv/bin; cp python .venv/bin/python; fi; '
+        'echo "$@" >> calls',
     )
     for expected in (4, 4):
         assert make(clone, "setup", "PYTHON=./python").returncode == 0
