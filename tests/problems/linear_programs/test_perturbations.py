@@ -19,6 +19,12 @@ def test_perturb_moves_one_input_by_the_norm(programs, kind):
     assert again.violation(again.y).max() < 1e-8
 
 
+def test_the_first_programs_move_the_same_way_among_more(programs):
+    every = lp.perturb(programs, "A", norm=1e-4, seed=0)
+    few = lp.perturb(programs[:3], "A", norm=1e-4, seed=0)
+    assert torch.equal(every.values[:3], few.values)
+
+
 def test_the_answer_moves_with_an_active_bound_and_not_far(programs):
     moved = lp.solve(lp.perturb(programs, "u", norm=1e-4, seed=0), progress=False)
     change = (moved.y - programs.y).norm(dim=1)

@@ -3,12 +3,21 @@
 import pytest
 import torch
 from equilibria.problems import linear_programs
+from equilibria.studies.linear_programs import programs as splits_of_programs
 from torch import nn
 
 
 @pytest.fixture(scope="session")
 def programs():
     return linear_programs.generate(20, seed=9, progress=False)
+
+
+@pytest.fixture
+def few_programs(tmp_path, monkeypatch):
+    """A data folder of its own, and 12, 6 and 5 programs in the profile `quick`."""
+    monkeypatch.setenv("EQUILIBRIA_DATA", str(tmp_path))
+    counts = splits_of_programs.Counts(training=12, validation=6, test=5)
+    monkeypatch.setitem(splits_of_programs.COUNTS, "quick", counts)
 
 
 class Halfway(nn.Module):

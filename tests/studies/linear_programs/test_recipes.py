@@ -5,7 +5,6 @@ import torch
 from equilibria import checkpoints
 from equilibria.operators.lp_graph import ExplicitGNN, ImplicitGNN, graph
 from equilibria.studies import linear_programs as study
-from equilibria.studies.linear_programs import recipes
 
 
 def test_the_implicit_loss_is_what_its_module_says(programs):
@@ -49,18 +48,17 @@ def test_an_unknown_name_is_refused():
         study.new("implicit-5")
 
 
-def test_a_quick_training_writes_a_checkpoint_that_loads(tmp_path, monkeypatch):
-    monkeypatch.setenv("EQUILIBRIA_DATA", str(tmp_path))
-    monkeypatch.setattr(recipes, "COUNTS", {"quick": (12, 6)})
+def test_a_quick_training_writes_a_checkpoint_that_loads(few_programs):
     for name in ("implicit-4", "explicit-4", "unrolled-8"):
         outcome = study.train(name, profile="quick", seed=2, device="cpu")
         assert outcome.finished
         assert outcome.step == 40
-        assert 0 < outcome.metrics["test_error"] < 1
+        assert 0 < outcome.metrics["validation_error"] < 1
     model, card = study.load("implicit-4", seed=2, profile="quick")
-    _, test = study.data("quick", progress=False)
-    measured = study.along_t(model, test, steps=64)["mean"][-1]
-    assert measured == pytest.approx(card["metrics"]["test_error"], rel=1e-5)
+    assert card["programs"] == {"training": 12, "validation": 6}
+    _, held_out = study.data("quick", progress=False)
+    measured = study.along_t(model, held_out, steps=64)["mean"][-1]
+    assert measured == pytest.approx(card["metrics"]["validation_error"], rel=1e-5)
     assert study.seeds("implicit-4", profile="quick") == [2]
     assert study.seeds("implicit-8", profile="quick") == []
     with pytest.raises(checkpoints.CheckpointError, match=r"implicit-4-seed5\.json"):

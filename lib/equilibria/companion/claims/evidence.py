@@ -73,15 +73,22 @@ def _read(claim: Claim, check: Check, key: str, profile: str, unfinished: bool) 
 
 
 def _records(record: str, key: str, profile: str) -> Any:
-    """One entry per seed from the records of a model."""
+    """One entry per seed from the records of a model.
+
+    Records lie where the weights do: those that are shipped in the folder of the case, of whatever
+    profile they are, and those of another profile one folder deeper.
+    """
     case, _, model = record.partition("/")
     folder = data_folder() / "checkpoints" / case
-    if profile == "paper":
-        folder = folder / "paper"
-    paths = sorted((folder / "test").glob(f"{model}-seed[0-9]*.json"))
-    if not paths:
+    deeper = folder / profile / "test"
+    found = [_json(path) for path in sorted(deeper.glob(f"{model}-seed[0-9]*.json"))]
+    if not found:
+        found = [_json(path) for path in sorted((folder / "test").glob(f"{model}-seed[0-9]*.json"))]
+        if profile != "quick":
+            found = [entry for entry in found if entry.get("profile") == profile]
+    if not found:
         raise NoEvidence(f"no record of {record}: run `equilibria evaluate {case}`")
-    return [look_up(_json(path), key) for path in paths]
+    return [look_up(entry, key) for entry in found]
 
 
 def _json(path: Path) -> Any:

@@ -8,7 +8,8 @@ import time
 import torch
 
 from equilibria.companion.command_line import arguments
-from equilibria.companion.command_line.cases import case_names, find_case
+from equilibria.companion.command_line.cases import case_names, find_case, records_of
+from equilibria.companion.parameters import PROFILES
 
 __all__ = ["add_parser", "run"]
 
@@ -27,7 +28,11 @@ def add_parser(verbs: arguments.Verbs) -> None:
         examples=EXAMPLES,
     )
     parser.add_argument("case", nargs="?", metavar="CASE", help="default: every case")
-    arguments.add_profile(parser)
+    parser.add_argument(
+        "--profile",
+        choices=PROFILES,
+        help="default: the profile whose weights each case ships",
+    )
     arguments.add_minutes(parser)
     arguments.add_device(parser)
     parser.set_defaults(run=run)
@@ -40,7 +45,8 @@ def run(options: argparse.Namespace) -> int:
     names = case_names() if options.case is None else [options.case]
     begun = time.monotonic()
     for name in names:
-        evaluate_all = getattr(find_case(name), "evaluate_all", None)
+        case = find_case(name)
+        evaluate_all = getattr(case, "evaluate_all", None)
         if evaluate_all is None:
             print(f"{name}: this case keeps no records")
             continue
@@ -48,7 +54,9 @@ def run(options: argparse.Namespace) -> int:
         if options.minutes is not None:
             # A case that begins late gets 0 minutes: it only says whether its records are there.
             minutes = max(0.0, options.minutes - (time.monotonic() - begun) / 60)
-        if not evaluate_all(profile=options.profile, minutes=minutes, device=device):
+        records = records_of(case)
+        profile = options.profile or (records.shipped if records else "quick")
+        if not evaluate_all(profile=profile, minutes=minutes, device=device):
             return 0
         print(f"{name}: all records are there")
     return 0

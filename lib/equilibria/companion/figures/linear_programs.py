@@ -27,6 +27,8 @@ __all__ = [
 
 _METHODS = ("Picard", "damped Picard", "Anderson")
 _SIZE_COLOURS = [SEQUENCE[i] for i in (1, 2, 0, 4)]  # by embedding, or by size of the programs
+_CORRECTED: dict[str, Any] = {"color": COLOURS["implicit"], "lw": 1.2, "alpha": 0.7}
+_AS_RELEASED: dict[str, Any] = {"color": SEQUENCE[4], "marker": "o", "ms": 4, "lw": 1.2}
 _NOTE: dict[str, Any] = {"color": "#555555", "fontsize": 8}
 
 
@@ -50,10 +52,11 @@ def residuals(data: dict[str, Any]) -> Figure:
 
 def table_1(data: dict[str, Any]) -> Figure:
     """Test error against embedding size, explicit and implicit, with the published values."""
-    figure, axis = plt.subplots(figsize=(7.4, 4.4))
+    figure, axis = plt.subplots(figsize=(8.4, 4.6))
     for kind in ("explicit", "implicit"):
         rows = _sorted_by_size(data["table"][kind])
         places = range(len(rows))
+        when = ", t = 64" if kind == "implicit" else ""
         axis.errorbar(
             places,
             [row["test"] for row in rows.values()],
@@ -61,8 +64,11 @@ def table_1(data: dict[str, Any]) -> Figure:
             marker="o",
             capsize=4,
             color=COLOURS[kind],
-            label=f"{kind}, here (mean, spread over seeds)",
+            label=f"{kind}, here{when}",
         )
+        if kind == "implicit":
+            early = [row["at_8"] for row in rows.values()]
+            _at_8(axis, places, early)
         axis.plot(
             places,
             [row["published"] for row in rows.values()],
@@ -70,16 +76,16 @@ def table_1(data: dict[str, Any]) -> Figure:
             ls=":",
             mfc="none",
             color=COLOURS[kind],
-            label=f"{kind}, published",
+            label=f"{kind}, published{when.replace('64', '8')}",
         )
     axis.set_xticks(places, list(rows))
     axis.set(
         xlabel="embedding size",
         ylabel="test error |y - y*| / (|y*| + 1)",
         ylim=(0, None),
-        title="The smallest implicit network beats every explicit one",
+        title="Table 1: test error by embedding size",
     )
-    axis.legend(loc="lower left", ncols=2)
+    figure.legend(*_sorted_legend(axis), loc="outside lower center", ncols=3)
     return figure
 
 
@@ -96,44 +102,74 @@ def error_along_t(data: dict[str, Any]) -> Figure:
     bottom = axis.get_xaxis_transform()
     axis.text(trained, 0.02, "trained to here ", transform=bottom, ha="right", va="bottom", **_NOTE)
     _iteration_axis(axis)
-    axis.set(
-        ylabel="test error", ylim=(0, None), title="The error falls with t, settles, and stays"
-    )
+    axis.set(ylabel="test error", ylim=(0, None), title="Test error along t")
     axis.legend(loc="upper right")
     return figure
 
 
 def lipschitz_along_t(data: dict[str, Any]) -> Figure:
-    """Mean and median difference ratio |dy_t| / |dx| against t, one panel per perturbed input."""
+    """|dy_t| / |dx| and the error against t under both protocols, one panel per perturbed input."""
     kinds = data["kinds"]
-    figure, axes = plt.subplots(1, len(kinds), figsize=(14, 4))
-    for axis, (kind, row) in zip(axes, kinds.items(), strict=True):
-        blue = COLOURS["implicit"]
-        _curve(
-            axis, row["implicit"]["ratio"], color=blue, lw=1, alpha=0.6, label="implicit y_t, mean"
-        )
-        _curve(axis, row["implicit"]["median"], color=blue, lw=2.5, label="implicit y_t, median")
-        explicit = row["explicit"]["ratio"][-1]
-        axis.axhline(explicit, color=COLOURS["explicit"], ls="--", label="explicit, mean")
-        target = row["true_ratio"]
-        axis.axhline(target, color=COLOURS["closed_form"], ls=":", label="the target (HiGHS), mean")
-        _iteration_axis(axis)
+    figure, axes = plt.subplots(2, 3, figsize=(12, 7.2))
+    panels = axes.flatten()
+    for axis, (kind, row) in zip(panels, kinds.items(), strict=False):
+        _slopes(axis, row)
         axis.set(title=f"{kind} perturbed", yscale="log")
-    axes[0].set_ylabel("|dy_t| / |dx|")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("|dy_t| / |dx|")
+    _errors_of_both_protocols(panels[-1], data)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
     figure.suptitle(f"How steep y_t is, by the input that is moved (embedding {data['width']})")
     return figure
+
+
+def _slopes(axis: Axes, row: dict[str, Any]) -> None:
+    """The slopes of one kind of perturbation; k = 0, where they are zero, is left out."""
+    corrected = row["implicit"]
+    _curve(axis, corrected["ratio"], **_CORRECTED, label="corrected, mean")
+    _curve(axis, corrected["median"], color=COLOURS["implicit"], lw=2.5, label="corrected, median")
+    _curve(axis, row["as_released"]["ratio"][1:], **_AS_RELEASED, label="as released, mean")
+    explicit = row["explicit"]["ratio"][-1]
+    axis.axhline(explicit, color=COLOURS["explicit"], ls="--", label="explicit network, mean")
+    target = row["true_ratio"]
+    axis.axhline(target, color=COLOURS["closed_form"], ls=":", label="the target (HiGHS), mean")
+    _iteration_axis(axis)
+
+
+def _errors_of_both_protocols(axis: Axes, data: dict[str, Any]) -> None:
+    """The error along t, averaged over the kinds of perturbation."""
+    rows = data["kinds"].values()
+    corrected = [row["implicit"]["error"] for row in rows]
+    released = [row["as_released"]["error"][1:] for row in rows]
+    _curve(axis, _mean_curve(corrected), **_CORRECTED)
+    _curve(axis, _mean_curve(released), **_AS_RELEASED)
+    published = data["published_error"]
+    axis.axhline(published, color=COLOURS["published"], ls="-.", lw=1.2)
+    side = axis.get_yaxis_transform()
+    note = "published, at its last t"
+    axis.text(0.98, published, note, transform=side, ha="right", va="bottom", **_NOTE)
+    _iteration_axis(axis)
+    axis.set(title="error, all kinds", ylim=(0, None))
+
+
+def _mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
+    """The mean of curves of one length, entry by entry."""
+    return [sum(values) / len(curves) for values in zip(*curves, strict=True)]
 
 
 def error_by_kind(data: dict[str, Any]) -> Figure:
     """Error on the perturbed programs, by kind of perturbation, against the published bars."""
     kinds = data["kinds"]
-    figure, axis = plt.subplots(figsize=(7, 3.8))
+    figure, axis = plt.subplots(figsize=(8.4, 4.2))
     for offset, model in ((-0.2, "explicit"), (0.2, "implicit")):
         rows = [row[model] for row in kinds.values()]
         places = [place + offset for place in range(len(rows))]
         errors = [row["error"][-1] for row in rows]
-        axis.bar(places, errors, 0.36, color=COLOURS[model], label=f"{model}, here")
+        when = f", t = {len(rows[0]['error'])}" if model == "implicit" else ""
+        axis.bar(places, errors, 0.36, color=COLOURS[model], label=f"{model}, here{when}")
+        if model == "implicit":
+            _at_8(axis, places, [row["error"][7] for row in rows], linestyle="")
         axis.scatter(
             places,
             [row["published"] for row in rows],
@@ -141,7 +177,7 @@ def error_by_kind(data: dict[str, Any]) -> Figure:
             s=260,
             color="k",
             zorder=3,
-            label="published" if model == "explicit" else None,
+            label="published" if model == "implicit" else None,
         )
     axis.set_xticks(range(len(kinds)), list(kinds))
     axis.set(
@@ -150,8 +186,21 @@ def error_by_kind(data: dict[str, Any]) -> Figure:
         ylim=(0, 0.38),
         title=f"Error by kind of perturbation (embedding {data['width']})",
     )
-    axis.legend(loc="upper center", ncols=3)
+    axis.legend(*_sorted_legend(axis), loc="upper center", ncols=4)
     return figure
+
+
+def _at_8(axis: Axes, places: Sequence[float], errors: list[float], linestyle: str = "--") -> None:
+    """Errors of the implicit network at the paper's t."""
+    axis.plot(
+        places,
+        errors,
+        marker="o",
+        mfc="white",
+        ls=linestyle,
+        color=COLOURS["implicit"],
+        label="implicit, here, t = 8",
+    )
 
 
 def feasibility(data: dict[str, Any]) -> Figure:
@@ -211,6 +260,13 @@ def trap(data: dict[str, Any]) -> Figure:
     )
     axis.legend()
     return figure
+
+
+def _sorted_legend(axis: Axes) -> tuple[list[Any], list[str]]:
+    """Handles and labels in the order of the labels, so that each network's stand together."""
+    handles, labels = axis.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=labels.__getitem__)
+    return [handles[i] for i in order], [labels[i] for i in order]
 
 
 def _iteration_axis(axis: Axes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from equilibria.solvers import loop as solvers_loop
 __all__ = [
     "Network",
     "along_t",
+    "batches",
+    "errors_at",
     "label_scale",
     "perturbed_along_t",
     "relative_error",
@@ -64,7 +66,7 @@ def along_t(
     gap         the mean of |c'y_t - c'y*| over the mean of |c'y*|
     """
     error_parts, violation_parts, gap_parts = [], [], []
-    for part in _batches(programs):
+    for part in batches(programs):
         x = graph(part, dtype=dtype, device=device)
         label = part.y.to(device, dtype)
         b, c = part.b.to(device, dtype), part.c.to(device, dtype)
@@ -88,6 +90,26 @@ def along_t(
 
 
 @torch.no_grad()
+def errors_at(
+    model: Network, programs: LinearPrograms, times: Sequence[int], *, device: str = "cpu"
+) -> Tensor:
+    """The error of y_t per program at every t of ``times``, (len(times), B), in float32.
+
+    An explicit model has one answer, at t = 1.
+    """
+    parts = []
+    for part in batches(programs):
+        x = graph(part, device=device)
+        label = part.y.to(device, torch.float32)
+        errors = {}
+        for t, y in enumerate(trajectory(model, x, max(times)), start=1):
+            if t in times:
+                errors[t] = relative_error(y, label)
+        parts.append(torch.stack([errors[t] for t in times]))
+    return torch.cat(parts, 1)
+
+
+@torch.no_grad()
 def perturbed_along_t(
     model: Network,
     programs: LinearPrograms,
@@ -96,9 +118,10 @@ def perturbed_along_t(
     norm: float,
     steps: int,
 ) -> dict[str, list[float]]:
-    """The Lipschitz protocol (paper, section 5.3) for one kind of perturbation, in float64.
+    """The Lipschitz protocol as the paper's text means it (section 5.3), in float64.
 
-    ``moved`` holds the same programs, perturbed by ``norm`` and labelled anew. One number per t:
+    One kind of perturbation: ``moved`` holds the same programs, perturbed by ``norm`` and labelled
+    anew. `as_released_along_t` has the protocol of the authors' experiments. One number per t:
 
     ratio    the mean over the programs of |y_t(x + dx) - y_t(x)| / |dx|, which is the paper's
              estimate of a Lipschitz constant
@@ -107,7 +130,7 @@ def perturbed_along_t(
     """
     model = copy.deepcopy(model).double()
     ratio_parts, error_parts = [], []
-    for part, moved_part in zip(_batches(programs), _batches(moved), strict=True):
+    for part, moved_part in zip(batches(programs), batches(moved), strict=True):
         here = trajectory(model, graph(part, dtype=torch.float64), steps)
         there = trajectory(model, graph(moved_part, dtype=torch.float64), steps)
         ratios, errors = [], []
@@ -124,7 +147,8 @@ def perturbed_along_t(
     }
 
 
-def _batches(programs: LinearPrograms) -> Iterator[LinearPrograms]:
+def batches(programs: LinearPrograms) -> Iterator[LinearPrograms]:
+    """The programs in pieces that fit into a cache, in order."""
     for start in range(0, len(programs), _BATCH):
         yield programs[start : start + _BATCH]
 

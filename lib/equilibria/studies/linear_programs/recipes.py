@@ -6,8 +6,7 @@
 | `implicit-W` | the implicit network, trained so that it has an equilibrium |
 | `unrolled-8` | a trap on purpose: the implicit network, trained by plain unrolling from y = 0 |
 
-Every model can be trained with any seed; all are tested on the same programs. The profile `paper`
-has the paper's 2 500 training and 1 000 test programs, `quick` a tenth, to try the training out.
+Every model can be trained with any seed. A training sees training and validation programs alone.
 
 An implicit model gets an equilibrium to be iterated to by path independence (Anil et al. 2022): a
 random number of iterations from y = 0 or from a random point of the box l <= y <= u without
@@ -27,8 +26,7 @@ from torch import Tensor, nn
 from equilibria import training
 from equilibria.checks import require
 from equilibria.operators.lp_graph import ExplicitGNN, Graph, ImplicitGNN, graph
-from equilibria.paths import data_folder
-from equilibria.problems.linear_programs import LinearPrograms, generate_cached
+from equilibria.problems.linear_programs import LinearPrograms
 from equilibria.studies.linear_programs.measures import (
     Network,
     along_t,
@@ -36,15 +34,15 @@ from equilibria.studies.linear_programs.measures import (
     relative_error,
     trajectory,
 )
+from equilibria.studies.linear_programs.programs import data
+from equilibria.training import splits
 from equilibria.training.records import CaseRecords
 from equilibria.training.visits import draw_int, graded_iterates, iterate_freely
 
 __all__ = [
-    "COUNTS",
     "RECORDS",
     "TRAINED_STEPS",
     "WIDTHS",
-    "data",
     "implicit_loss",
     "load",
     "names",
@@ -55,10 +53,6 @@ __all__ = [
 ]
 
 WIDTHS = (4, 8, 16, 32)
-COUNTS = {"paper": (2500, 1000), "quick": (250, 100)}  # training and test programs
-# Seeds of the programs. A model's own seed moves its first weights and its batches.
-_TRAINING_SEED = 0
-_TEST_SEED = 1
 
 _STEPS = {
     "explicit-4": 4000,
@@ -93,16 +87,6 @@ class _Recipe:
 def names(profile: str) -> list[str]:
     """The models that can be trained; they are the same in every profile."""
     return list(_STEPS)
-
-
-def data(profile: str, *, progress: bool = True) -> tuple[LinearPrograms, LinearPrograms]:
-    """(training, test) programs of a profile, kept under `data/linear_programs`."""
-    folder = data_folder() / "linear_programs"
-    training_count, test_count = COUNTS[profile]
-    return (
-        generate_cached(training_count, folder=folder, seed=_TRAINING_SEED, progress=progress),
-        generate_cached(test_count, folder=folder, seed=_TEST_SEED, progress=progress),
-    )
 
 
 def new(name: str, *, profile: str = "paper", seed: int = 0) -> Network:
@@ -155,6 +139,7 @@ def unrolled_loss(model: Network, x: Graph, label: Tensor, *, depth: int) -> Ten
     return relative_error(y, label).mean()
 
 
+@splits.trains
 def train(
     name: str,
     *,
@@ -172,7 +157,7 @@ def train(
     recipe = _recipe(name, profile)
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    programs, test = data(profile)
+    programs, held_out = data(profile)
     settings = training.Settings(
         steps=recipe.steps,
         learning_rate=1e-2,
@@ -190,8 +175,8 @@ def train(
         profile=profile,
         device=device,
         minutes=minutes,
-        validate=_validation(programs, test, device),
-        card={"programs": list(COUNTS[profile])},
+        validate=_validation(programs, held_out, device),
+        card={"programs": {"training": len(programs), "validation": len(held_out)}},
     )
 
 
@@ -222,15 +207,15 @@ def _loss(
 
 
 def _validation(
-    programs: LinearPrograms, test: LinearPrograms, device: str
+    programs: LinearPrograms, held_out: LinearPrograms, device: str
 ) -> Callable[[nn.Module], dict[str, float]]:
-    """The errors at t = 64 on both sets, as `training.train` calls for them."""
+    """The errors at t = 64 on both sets of programs, as `training.train` calls for them."""
 
     def validate(model: nn.Module) -> dict[str, float]:
         network = cast(Network, model)  # the one that `train` made
         return {
             "train_error": along_t(network, programs, steps=64, device=device)["mean"][-1],
-            "test_error": along_t(network, test, steps=64, device=device)["mean"][-1],
+            "validation_error": along_t(network, held_out, steps=64, device=device)["mean"][-1],
         }
 
     return validate

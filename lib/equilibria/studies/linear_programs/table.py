@@ -1,20 +1,79 @@
-"""All seeds of one model: a row of Table 1, and its curves along t."""
+"""All seeds of one model: a row of Table 1, from its records, and its curves along t."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import torch
 from torch import Tensor
 
+from equilibria import checkpoints
 from equilibria.checks import require
+from equilibria.files import DataError
 from equilibria.problems.linear_programs import LinearPrograms
 from equilibria.studies.linear_programs.measures import Network, along_t
-from equilibria.studies.linear_programs.recipes import load, seeds
+from equilibria.studies.linear_programs.recipes import RECORDS, load, seeds
 
-__all__ = ["AllSeeds", "all_seeds_along_t"]
+__all__ = ["AllSeeds", "TableRow", "all_seeds_along_t", "table_row"]
+
+
+class TableRow(TypedDict):
+    """A row of Table 1.
+
+    test            the mean error over programs and seeds, at t = 64 of an implicit model
+    at_8            the same at the paper's t = 8, None for an explicit model
+    train           the mean error on the training programs, from the models' cards
+    spread          the standard deviation over the seeds, None for a single one
+    seeds           how many there are
+    instances_std   the standard deviation over the programs, averaged over the seeds
+    parameters      the size of the model
+    """
+
+    test: float
+    at_8: float | None
+    train: float
+    spread: float | None
+    seeds: int
+    instances_std: float
+    parameters: int
+
+
+def table_row(name: str) -> TableRow:
+    """The row of one model, from the records of its seeds.
+
+    Raises `DataError` where there is no record.
+    """
+    records: list[dict[str, Any]] = RECORDS.reports(name)
+    if not records:
+        raise DataError(f"{name} has no record: run `equilibria evaluate linear_programs`")
+    implicit = "errors_64" in records[0]
+    last = [record["errors_64"] if implicit else record["errors"] for record in records]
+    errors = torch.tensor(last, dtype=torch.float64)  # (seeds, programs)
+    means = errors.mean(1)
+    at_8 = None
+    if implicit:
+        early = torch.tensor([record["errors_8"] for record in records], dtype=torch.float64)
+        at_8 = early.mean().item()
+    return {
+        "test": means.mean().item(),
+        "at_8": at_8,
+        "train": _train_error(records),
+        "spread": means.std().item() if len(means) > 1 else None,
+        "seeds": len(means),
+        "instances_std": errors.std(1).mean().item(),
+        "parameters": records[0]["parameters"],
+    }
+
+
+def _train_error(records: list[dict[str, Any]]) -> float:
+    """The mean of what the cards of these models say."""
+    errors = []
+    for record in records:
+        card = checkpoints.read_card(RECORDS.stem(record["name"], seed=record["seed"]))
+        errors.append(card["metrics"]["train_error"])
+    return float(sum(errors)) / len(errors)
 
 
 @dataclass(frozen=True)
@@ -22,12 +81,10 @@ class AllSeeds:
     """What `along_t` measured of every shipped seed of a model.
 
     curves    one result of `along_t` per seed
-    cards     the card of each seed's weights
     seconds   how long the last seed took
     """
 
     curves: list[dict[str, list[float]]]
-    cards: list[dict[str, Any]]
     seconds: float
 
     def mean_curves(self) -> dict[str, Tensor]:
@@ -41,29 +98,6 @@ class AllSeeds:
         """The last value of one curve, averaged over the seeds."""
         return sum(curve[name][-1] for curve in self.curves) / len(self.curves)
 
-    def table_row(self) -> dict[str, Tensor | float | None]:
-        """A row of Table 1, measured at the last iteration.
-
-        test, train     the mean error over the seeds; the training error is that of the cards
-        spread          the standard deviation over the seeds, None for a single one
-        seeds           how many there are
-        instances_std   the standard deviation over the programs, averaged over the seeds
-        parameters      the size of the model
-        worst_of_best   the last error over the smallest along t, of the seed where it is largest
-        """
-        last = torch.tensor([curve["mean"][-1] for curve in self.curves])
-        rises = [curve["mean"][-1] / min(curve["mean"]) for curve in self.curves]
-        train_errors = [card["metrics"]["train_error"] for card in self.cards]
-        return {
-            "test": last.mean(),
-            "spread": last.std() if len(last) > 1 else None,
-            "instances_std": torch.tensor([curve["std"][-1] for curve in self.curves]).mean(),
-            "seeds": len(last),
-            "train": torch.tensor(train_errors).mean(),
-            "parameters": self.cards[0]["parameters"],
-            "worst_of_best": max(rises),
-        }
-
 
 def all_seeds_along_t(
     name: str, programs: LinearPrograms, *, steps: int, device: str = "cpu"
@@ -74,12 +108,11 @@ def all_seeds_along_t(
     """
     shipped = seeds(name)
     require(bool(shipped), "name", name, "a model that has been trained")
-    curves, cards = [], []
+    curves = []
     for seed in shipped:
-        model, card = load(name, seed=seed)
+        model, _ = load(name, seed=seed)
         network = cast(Network, model)  # `load` knows it as a module alone
         begun = time.perf_counter()
         curves.append(along_t(network.to(device), programs, steps=steps, device=device))
         seconds = time.perf_counter() - begun
-        cards.append(card)
-    return AllSeeds(curves, cards, seconds)
+    return AllSeeds(curves, seconds)
