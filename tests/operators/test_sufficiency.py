@@ -3,12 +3,8 @@
 import pytest
 import torch
 from equilibria import lipschitz, regularity
-from equilibria.operators.sufficiency import (
-    Relaxed,
-    SteepnessStep,
-    regular_operator,
-    sampled_lipschitz,
-)
+from equilibria.operators.sampled_lipschitz import sampled_lipschitz
+from equilibria.operators.sufficiency import Relaxed, SteepnessStep, regular_operator
 from equilibria.problems.steep_targets import SIGN, TARGETS, paper_step, smooth_sign
 from equilibria.solvers import loop as fixed_point
 
