@@ -14,14 +14,14 @@ __all__ = ["curves", "iterations", "operator_slopes", "residuals", "steepness"]
 def residuals(data: Json) -> Figure:
     """Residuals of a few solves, beside the slope that the modulus predicts (solve.json)."""
     figure, axes = pyplot.subplots(figsize=(7, 4))
-    predicted_style = {"color": COLOURS["closed_form"], "linestyle": ":"}
+    black = COLOURS["closed_form"]
     colours = shades(len(data["x"]) + 1)[1:]
     for colour, one in zip(colours, data["solves"], strict=True):
         t = range(1, len(one["residual"]) + 1)
         axes.plot(t, one["residual"], color=colour, label=f"x = {one['x']:g}: measured")
-        axes.plot(t, one["predicted"], linewidth=2, **predicted_style)
+        axes.plot(t, one["predicted"], color=black, linestyle=":", linewidth=2)
     label = r"predicted: slope $\ln\mu(x)$, $\mu(x) = 1 - \eta x$"
-    axes.plot([], [], linewidth=2, label=label, **predicted_style)
+    axes.plot([], [], color=black, linestyle=":", linewidth=2, label=label)
     label = "tolerance of the stop test"
     axes.axhline(data["tol"], color=COLOURS["bound"], linewidth=1, label=label)
     axes.set(
