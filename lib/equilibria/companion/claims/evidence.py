@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from equilibria.companion.claims.model import Check, Claim
-from equilibria.companion.claims.predicates import NoEvidence
+from equilibria.companion.claims.values import NoEvidence
 from equilibria.paths import data_folder, figures_folder
 
 __all__ = ["look_up", "other_value", "value"]
 
 
-def value(claim: Claim, check: Check, profile: str, *, unfinished: bool = False) -> Any:
+def value(claim: Claim, check: Check, profile: str, *, unfinished: str | None = None) -> Any:
     """What a check judges.
 
-    ``unfinished`` accepts a run that has not ended yet: a notebook that looks at its own results.
+    ``unfinished`` names a notebook whose run need not have ended: it looks at its own results.
     Raises `NoEvidence` where the number is not there.
     """
     return _read(claim, check, check.key, profile, unfinished)
 
 
 def other_value(
-    claim: Claim, check: Check, key: str, profile: str, *, unfinished: bool = False
+    claim: Claim, check: Check, key: str, profile: str, *, unfinished: str | None = None
 ) -> Any:
     """The value under another key of the same file, of another model's records, or published.
 
@@ -63,13 +63,15 @@ def _follow(data: Any, parts: list[str], key: str) -> Any:
     return _follow(entry, rest, key)
 
 
-def _read(claim: Claim, check: Check, key: str, profile: str, unfinished: bool) -> Any:
+def _read(claim: Claim, check: Check, key: str, profile: str, unfinished: str | None) -> Any:
     if check.record is not None:
         return _records(check.record, key, profile)
-    folder = figures_folder() / profile / claim.notebook
-    if not unfinished and not (folder / "provenance.json").is_file():
-        raise NoEvidence(f"{claim.notebook} has no finished run for {profile}")
-    return look_up(_json(folder / f"{check.file}.json"), key)
+    notebook, _, file = check.file.rpartition("/")
+    notebook = notebook or claim.notebook
+    folder = figures_folder() / profile / notebook
+    if notebook != unfinished and not (folder / "provenance.json").is_file():
+        raise NoEvidence(f"{notebook} has no finished run for {profile}")
+    return look_up(_json(folder / f"{file}.json"), key)
 
 
 def _records(record: str, key: str, profile: str) -> Any:

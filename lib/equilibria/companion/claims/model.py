@@ -14,11 +14,13 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from equilibria.companion.claims.predicates import Beats, LessThan, Predicate, parse
+from equilibria.companion.claims.predicates import Predicate, parse
 from equilibria.companion.parameters import PROFILES, notebooks
 from equilibria.paths import project_root
 
-__all__ = ["Check", "Claim", "ClaimsError", "Profile", "load", "published"]
+__all__ = ["SUMMARY_ROWS", "Check", "Claim", "ClaimsError", "Profile", "load", "published"]
+
+SUMMARY_ROWS = 14  # of the table in the README
 
 Profile = Literal["quick", "paper"]
 Words = Annotated[str, Field(min_length=1)]
@@ -39,6 +41,7 @@ class Check(_Strict):
     says        what is checked, in words
     key         dotted path into ``<file>.json`` of the claim's notebook, ``*`` for every entry
                 of a list or table; or into each seed's record, if `record` is given
+    file        of the claim's notebook, or ``notebook/file`` of another one
     record      ``case/model``: the records that `equilibria evaluate` wrote, one entry per seed
     bound_from  ``published``, ``theorem`` or ``ours``
     reason      why this bound; needed where it is ours
@@ -103,14 +106,6 @@ class Claim(_Strict):
         """The check without which the claim is not reproduced."""
         return self.checks[0]
 
-    def keys(self) -> list[tuple[str, str | None, str]]:
-        """Every (file, record, key) that the checks read."""
-        read = [(check.file, check.record, check.key) for check in self.checks]
-        for check in self.checks:
-            if isinstance(check.predicate, LessThan | Beats):
-                read.append((check.file, check.record, check.predicate.key))
-        return read
-
 
 def load(path: Path | None = None) -> list[Claim]:
     """The claims of the paper, then those of this project.
@@ -128,6 +123,9 @@ def load(path: Path | None = None) -> list[Claim]:
     if repeated:
         raise ClaimsError(f"claim ids used twice: {repeated}")
     _check_references(claims)
+    summaries = sum(claim.summary is not None for claim in claims)
+    if summaries > SUMMARY_ROWS:
+        raise ClaimsError(f"{summaries} claims have a summary; the README holds {SUMMARY_ROWS}")
     return claims
 
 

@@ -19,13 +19,16 @@ __all__ = ["show_verdicts"]
 def show_verdicts(run: Run) -> str:
     """Markdown with the verdicts of a run's claims, misses first.
 
-    A run with other parameters than its profile's is not judged: the claims are made for the
-    profiles. Raises AssertionError when a verdict is worse than the record in `verdicts.lock`.
+    Where they are worse than the record in `verdicts.lock`, lines on top say so: a notebook shows
+    what it found, and `equilibria check` is what fails. A run with other parameters than its
+    profile's is not judged, since the claims are made for the profiles.
     """
     if run.profile not in PROFILES:
         return "The parameters differ from the profile's, so no claim is judged here."
     claims = [claim for claim in load() if claim.notebook == run.notebook]
-    verdicts = [judge(claim, run.profile, unfinished=True) for claim in claims]
+    verdicts = [judge(claim, run.profile, unfinished=run.notebook) for claim in claims]
     failures, _ = differences(verdicts, run.profile, read(), partial=True)
-    assert not failures, "worse than the record:\n" + "\n".join(failures)
-    return notebook_table(verdicts)
+    lines = [f"- **Against the record:** {failure}" for failure in failures]
+    return (
+        "\n".join(lines) + "\n\n" + notebook_table(verdicts) if lines else notebook_table(verdicts)
+    )

@@ -9,8 +9,8 @@ from pathlib import Path
 from tabulate import tabulate
 
 from equilibria.companion.claims.model import Claim, ClaimsError
-from equilibria.companion.claims.predicates import show
 from equilibria.companion.claims.record import Record, read
+from equilibria.companion.claims.values import show
 from equilibria.companion.claims.verdicts import WORDS, Finding, Verdict
 from equilibria.files import write_atomically
 from equilibria.paths import figures_folder, project_root
@@ -18,7 +18,6 @@ from equilibria.paths import figures_folder, project_root
 __all__ = ["BEGIN", "END", "count", "notebook_table", "terminal_table", "write_pages"]
 
 BEGIN, END = "<!-- verdicts: written by `equilibria check` -->", "<!-- end of verdicts -->"
-SUMMARY_ROWS = 14
 _STATES = {"holds": "holds", "misses": "**misses**", "missing": "**no number**"}
 
 
@@ -76,18 +75,19 @@ def _write_summary(verdicts: list[Verdict], folder: Path) -> Path:
 
 
 def _summary(verdicts: list[Verdict], link: str) -> str:
-    """The claims that have a short form, in at most `SUMMARY_ROWS` rows."""
-    chosen = [verdict for verdict in verdicts if verdict.claim.summary]
-    if len(chosen) > SUMMARY_ROWS:
-        raise ClaimsError(f"{len(chosen)} claims have a summary; the README holds {SUMMARY_ROWS}")
+    """The claims that have a short form; a dagger marks those with a caveat."""
     rows = []
-    for verdict in chosen:
+    for verdict in verdicts:
         claim = verdict.claim
-        see = f"[notebook](notebooks/{claim.notebook}.ipynb)"
+        if claim.summary is None:
+            continue
+        word = f"**{verdict.word}**" + (" †" if claim.caveat else "")
+        see = f"[notebook]({_cell(claim, 'notebooks')})"
         if claim.figure:
             see = f"[figure]({link}/{claim.notebook}/{claim.figure}.png), {see}"
-        rows.append((claim.summary, _published(claim), verdict.here, f"**{verdict.word}**", see))
-    return _markdown(("claim", "published", "here", "verdict", "see"), rows)
+        rows.append((claim.summary, _published(claim), verdict.here, word, see))
+    table = _markdown(("claim", "published", "here", "verdict", "see"), rows)
+    return f"{table}\n\n† Read the caveat in the whole record first."
 
 
 def _full_page(verdicts: list[Verdict], profile: str, record: Record) -> str:
@@ -143,7 +143,7 @@ def _check_row(finding: Finding) -> tuple[str, str, str, str, str]:
 
 
 def _links(claim: Claim) -> str:
-    links = [f"[notebook](../../notebooks/{claim.notebook}.ipynb)"]
+    links = [f"[notebook]({_cell(claim, '../../notebooks')})"]
     if claim.section:
         links[0] += f", “{claim.section}”"
     if claim.figure:
@@ -151,6 +151,12 @@ def _links(claim: Claim) -> str:
     if claim.deviation:
         links.append(f"[explanation](../../DEVIATIONS.md#{claim.deviation})")
     return " · ".join(links)
+
+
+def _cell(claim: Claim, folder: str) -> str:
+    """The address of a notebook's section, as JupyterLab and nbviewer understand it."""
+    anchor = "#" + claim.section.replace(" ", "-") if claim.section else ""
+    return f"{folder}/{claim.notebook}.ipynb{anchor}"
 
 
 def _published(claim: Claim) -> str:

@@ -1,8 +1,9 @@
 """The frozen record: `verdicts.lock` holds every predicate and verdict, and who moved them.
 
-`equilibria check` compares with it and fails when a verdict got worse, when a predicate or a bound
-changed, when a claim disappeared, or when a number is missing. `equilibria check --accept "reason"`
-writes the new record; the reason and what it changed stay in the history, for every reader.
+`equilibria check` compares with it and fails when a verdict got worse, when a number is missing,
+when a claim is new or gone, or when what a claim states changed: its sentence, published numbers,
+caveat, checks and their order, predicates, bounds. `equilibria check --accept "reason"` writes the
+new record; the reason and what it changed stay in the history, for every reader.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equilibria.companion.claims.model import Check, ClaimsError
+from equilibria.companion.claims.model import Check, Claim, ClaimsError
 from equilibria.companion.claims.verdicts import RANK, Verdict
 from equilibria.files import write_atomically
 from equilibria.paths import project_root
@@ -70,7 +71,7 @@ def differences(
             failures.append(f"{name}: the claim is new ({entry['verdict']})")
             continue
         before = old[name]
-        failures += [f"{name}/{line}" for line in _moved(before["checks"], entry["checks"])]
+        failures += [f"{name}{line}" for line in _moved(before, entry)]
         worse, better = _turned(before["checks"], entry["checks"])
         failures += [f"{name}/{line}" for line in worse]
         news += [f"{name}/{line}" for line in better]
@@ -115,38 +116,57 @@ def accept(
 
 
 def _entries(verdicts: list[Verdict]) -> dict[str, Any]:
-    return {
-        verdict.claim.id: {
-            "verdict": verdict.word,
-            "checks": {
-                finding.check.id: _frozen(finding.check) | {"state": finding.state}
-                for finding in verdict.findings
-            },
-        }
-        for verdict in verdicts
+    """Per claim its verdict, what it states, and its checks, of which the first is the headline."""
+    return {verdict.claim.id: _entry(verdict) for verdict in verdicts}
+
+
+def _entry(verdict: Verdict) -> dict[str, Any]:
+    claim = verdict.claim
+    states = {finding.check.id: finding.state for finding in verdict.findings}
+    stated = {
+        "claim": claim.claim,
+        "places": list(claim.places),
+        "of": "this project" if claim.ours else "the paper",
+        "published": claim.published,
+        "caveat": claim.caveat,
+        "not_run": dict(claim.not_run),
+        "order": [check.id for check in claim.checks],
     }
+    checks = {
+        check.id: _frozen(claim, check) | {"state": states.get(check.id, "not run")}
+        for check in claim.checks
+    }
+    return {"verdict": verdict.word, "stated": stated, "checks": checks}
 
 
-def _frozen(check: Check) -> dict[str, Any]:
+def _frozen(claim: Claim, check: Check) -> dict[str, Any]:
     """What must not move unseen: where the number lies, what is asked of it, and why."""
-    place = check.record or check.file
+    place = check.record or f"{claim.notebook}/{check.file}"
     kind = type(check.predicate).__name__
     return {
+        "says": check.says,
         "evidence": f"{place}:{check.key}",
-        "predicate": {kind: check.predicate.model_dump(exclude_none=True)},
-        "bound_from": check.bound_from,
+        "predicate": {kind: check.predicate.model_dump(mode="json", exclude_none=True)},
+        "bound_from": check.bound_from + (f": {check.reason}" if check.reason else ""),
     }
 
 
 def _moved(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    lines = [f"{name}: the check is gone" for name in before if name not in after]
-    for name, check in after.items():
-        if name not in before:
-            lines.append(f"{name}: the check is new")
+    """What a claim says otherwise than the record does, old and new named."""
+    lines = [
+        f": {part} {before['stated'].get(part)!r} -> {value!r}"
+        for part, value in after["stated"].items()
+        if before["stated"].get(part) != value
+    ]
+    old, new = before["checks"], after["checks"]
+    lines += [f"/{name}: the check is gone" for name in old if name not in new]
+    for name, check in new.items():
+        if name not in old:
+            lines.append(f"/{name}: the check is new")
             continue
-        for part in ("evidence", "predicate", "bound_from"):
-            if before[name][part] != check[part]:
-                lines.append(f"{name}: {part} {before[name][part]} -> {check[part]}")
+        for part in ("says", "evidence", "predicate", "bound_from"):
+            if old[name][part] != check[part]:
+                lines.append(f"/{name}: {part} {old[name][part]} -> {check[part]}")
     return lines
 
 

@@ -7,7 +7,8 @@
 ``not run``         nothing was measured in this profile, and `claims.yml` says why
 ==================  =========================================================================
 
-A check *holds*, *misses*, or is *missing*: its number is not there. A claim with a missing
+A check *holds*, *misses* (also by a number that is not finite), or is *missing*: its number is not
+there. A claim with a missing
 number cannot be reproduced, and `equilibria check` fails.
 """
 
@@ -18,7 +19,8 @@ from typing import Literal
 
 from equilibria.companion.claims import evidence
 from equilibria.companion.claims.model import Check, Claim, load
-from equilibria.companion.claims.predicates import Beats, NoEvidence, show
+from equilibria.companion.claims.predicates import Beats
+from equilibria.companion.claims.values import NoEvidence, NotFinite, show
 from equilibria.companion.parameters import find_notebook
 
 __all__ = ["RANK", "WORDS", "Finding", "Verdict", "judge", "judge_all"]
@@ -56,10 +58,10 @@ class Verdict:
         return [finding for finding in self.findings if finding.state == "missing"]
 
 
-def judge(claim: Claim, profile: str, *, unfinished: bool = False) -> Verdict:
+def judge(claim: Claim, profile: str, *, unfinished: str | None = None) -> Verdict:
     """The verdict on one claim, from the files of one profile (see the module's header).
 
-    ``unfinished`` accepts a run that has not ended yet.
+    ``unfinished`` names a notebook whose run need not have ended yet.
     """
     if profile in claim.not_run:
         return Verdict(claim, "not run")
@@ -76,7 +78,7 @@ def judge_all(profile: str, only: list[str] | None = None) -> list[Verdict]:
     return [judge(claim, profile) for claim in load() if chosen is None or claim.notebook in chosen]
 
 
-def _find(claim: Claim, check: Check, profile: str, unfinished: bool) -> Finding:
+def _find(claim: Claim, check: Check, profile: str, unfinished: str | None) -> Finding:
     def other(key: str) -> object:
         return evidence.other_value(claim, check, key, profile, unfinished=unfinished)
 
@@ -85,11 +87,15 @@ def _find(claim: Claim, check: Check, profile: str, unfinished: bool) -> Finding
         if isinstance(check.predicate, Beats):
             gap = check.predicate.gap(value, other)
             here = f"{gap.mean:.4g} ± {gap.standard_error:.2g}"
+            if max(gap.seeds) == 1:
+                here += " (one seed each)"
         else:
             here = show(value)
         state: Literal["holds", "misses"] = (
             "holds" if check.predicate.holds(value, other) else "misses"
         )
+    except NotFinite as error:
+        return Finding(check, "misses", str(error))
     except NoEvidence as error:
         return Finding(check, "missing", str(error))
     return Finding(check, state, here)
