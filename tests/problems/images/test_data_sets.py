@@ -5,6 +5,7 @@ import pytest
 import torch
 from equilibria.problems import images
 from equilibria.problems.images import ImageError
+from equilibria.training.splits import SplitError, no_test_data
 from PIL import Image
 
 
@@ -63,6 +64,18 @@ def test_an_incomplete_data_set(tmp_path, monkeypatch):
     Image.fromarray(pixels).save(folder / "1.jpg")
     with pytest.raises(ImageError, match="1 photographs of the split 'val', not 100"):
         images.bsds500("val")
+
+
+def test_no_training_reads_test_photographs(tmp_path, monkeypatch):
+    monkeypatch.setenv("EQUILIBRIA_DATA", str(tmp_path))
+    with no_test_data("a training"):
+        with pytest.raises(SplitError, match="a training asked for the test photographs of BSDS"):
+            images.bsds500("test")
+        with pytest.raises(SplitError, match="a training asked for the five photographs"):
+            images.embedded()
+        for split in ("train", "val"):
+            with pytest.raises(ImageError, match="BSDS500 is not in"):
+                images.bsds500(split)
 
 
 @pytest.mark.data

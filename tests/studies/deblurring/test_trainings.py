@@ -11,7 +11,8 @@ from equilibria.operators.blur import Blur
 from equilibria.operators.deblurring import Explicit, ImplicitHQS, ImplicitPGD, Unfolded
 from equilibria.problems import images
 from equilibria.studies import deblurring as study
-from equilibria.studies.deblurring import recipes
+from equilibria.studies.deblurring import recipes, trainings
+from equilibria.training.splits import SplitError
 
 
 def test_names_are_those_of_the_models_that_can_be_trained():
@@ -59,6 +60,39 @@ def test_implicit_training_resumes_exactly(small, tiny, monkeypatch):
     assert part.step == 20
     assert study.train("hqs", profile="quick", seed=1).finished
     assert weights.read_bytes() == uninterrupted
+
+
+# -------------------------------------------------------------------------------- three splits
+def test_an_ordinary_training_reads_train_and_val_alone(small, monkeypatch):
+    photographs, asked = images.bsds500, []
+
+    def listen(split):
+        asked.append(split)
+        return photographs(split)
+
+    monkeypatch.setattr(images, "bsds500", listen)
+    for name in ("denoiser", "explicit", "hqs"):
+        assert study.train(name, profile="quick").finished
+    assert asked == ["train", "val"] * 3
+
+
+@pytest.mark.parametrize(
+    ("read", "what"),
+    [(study.test_set, "the test crops"), (images.embedded, "the five photographs")],
+    ids=["crops", "photographs"],
+)
+def test_a_validation_that_reads_test_data_is_refused(small, monkeypatch, read, what):
+    study.train("denoiser", profile="quick")
+
+    def validate(kind, model, data):
+        read()
+        return {"psnr": 0.0}
+
+    monkeypatch.setattr(trainings, "_validate", validate)
+    with pytest.raises(SplitError, match=rf"trainings\.train asked for {what}"):
+        study.train("explicit", profile="quick")
+    assert study.seeds("explicit") == []
+    read()  # after the training, an evaluation may
 
 
 def test_a_missing_data_set_is_one_line_of_the_command(tmp_path, monkeypatch, capsys):

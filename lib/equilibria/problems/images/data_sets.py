@@ -1,4 +1,7 @@
-"""Where the photographs come from: BSDS500 (Arbelaez et al. 2011), and five that need no files."""
+"""Where the photographs come from: BSDS500 (Arbelaez et al. 2011), and five that need no files.
+
+BSDS500's split "test" and the five photographs are test data: no training may read them.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from torch import Tensor
 from equilibria.checks import require
 from equilibria.paths import data_folder
 from equilibria.problems.images.photographs import ImageError, to_tensor
+from equilibria.training.splits import reading_test_data
 
 __all__ = ["bsds500", "embedded", "has_bsds500"]
 
@@ -23,7 +27,11 @@ _DOWNLOAD = (
 
 
 def embedded() -> dict[str, Tensor]:
-    """The colour photographs that scikit-image ships, (3, H, W) each, by name; needs no network."""
+    """The colour photographs that scikit-image ships, (3, H, W) each, by name; needs no network.
+
+    Raises `SplitError` while a training runs.
+    """
+    reading_test_data("the five photographs of scikit-image")
     from skimage import data
 
     folder = Path(data.__file__).parent
@@ -45,9 +53,12 @@ def bsds500(split: str, *, download: bool = False) -> list[Tensor]:
     download  True: deepinv fetches a missing data set and checks its checksum
 
     The data set lies in ``data/BSDS500`` (see `equilibria.paths`). Source: Arbelaez et al. 2011.
-    Raises `ImageError` where it is missing or incomplete, ValueError for another split.
+    Raises `ImageError` where it is missing or incomplete, ValueError for another split, and
+    `SplitError` for the split "test" while a training runs.
     """
     require(split in _SPLITS, "split", split, f"one of {', '.join(_SPLITS)}")
+    if split == "test":
+        reading_test_data("the test photographs of BSDS500")
     place = data_folder() / "BSDS500"
     fetch = download and not has_bsds500()
     if not has_bsds500() and not fetch:

@@ -15,7 +15,7 @@
 """
 
 from equilibria.studies.deblurring.comparisons import (
-    implicit_memory,
+    equilibrium_memory,
     psnr_by_budget,
     psnr_of_all,
     unfolded_memory,
@@ -45,9 +45,9 @@ __all__ = [
     "Recipe",
     "answer",
     "convergence_rate",
+    "equilibrium_memory",
     "evaluate",
     "evaluate_all",
-    "implicit_memory",
     "kernel",
     "lipschitz_along_t",
     "load",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from equilibria import training
-from equilibria.adjoints import Implicit, equilibrium
+from equilibria.adjoints import Implicit, Unrolled, equilibrium
 from equilibria.operators.blur import Blur
 from equilibria.operators.deblurring import DeblurringOperator, Unfolded
 from equilibria.problems import images
@@ -19,7 +19,7 @@ from equilibria.studies.deblurring.measures import answer
 
 __all__ = [
     "BudgetCurve",
-    "implicit_memory",
+    "equilibrium_memory",
     "psnr_by_budget",
     "psnr_of_all",
     "unfolded_memory",
@@ -50,15 +50,21 @@ def psnr_by_budget(
     return BudgetCurve(budgets, psnr, residual, seconds / budget / len(x))
 
 
-def implicit_memory(model: DeblurringOperator, x: Tensor, *, iterations: int) -> float:
-    """Megabytes that a training step through the equilibrium keeps for its backward pass."""
-    adjoint = Implicit(max_steps=4, tol=None)
+def equilibrium_memory(
+    model: DeblurringOperator, x: Tensor, *, iterations: int, adjoint: Implicit | Unrolled
+) -> float:
+    """Megabytes that a training step keeps for its backward pass (paper, section 7, Tables 3-4).
+
+    The step goes through ``iterations`` of Picard's method from y_0 = x. Gradients are recorded
+    throughout, so an adjoint that keeps the graph of its iterations is found out.
+    """
 
     def loss() -> Tensor:
         solution = equilibrium(model, x, x, method=Picard(), max_steps=iterations, adjoint=adjoint)
         return solution.y.square().mean()
 
-    return training.saved_bytes(loss) / 1e6
+    with torch.enable_grad():
+        return training.saved_bytes(loss) / 1e6
 
 
 def unfolded_memory(model: Unfolded, x: Tensor) -> float:

@@ -15,6 +15,7 @@ from equilibria.studies.deblurring.measures import TEST_STEPS, answer, solved
 from equilibria.studies.deblurring.recipes import kernel, names
 from equilibria.studies.deblurring.records import RECORDS, load
 from equilibria.training.records import rounded
+from equilibria.training.splits import reading_test_data
 
 __all__ = ["LATE_COUNT", "LATE_STEPS", "TEST_SIZE", "evaluate", "evaluate_all", "test_set"]
 
@@ -51,8 +52,9 @@ def _describe(record: dict[str, Any]) -> str:
 def test_set(profile: str = "quick") -> tuple[Tensor, Tensor]:
     """(truth, x), (200, 3, 128, 128) each: one crop of each of BSDS500's test photographs.
 
-    They are the same for every model and seed.
+    They are the same for every model and seed. Raises `SplitError` while a training runs.
     """
+    reading_test_data("the test crops of BSDS500")
     truth = images.crops(images.bsds500("test"), size=TEST_SIZE, seed=1)
     generator = torch.Generator().manual_seed(1)
     return truth, images.measure(truth, Blur(kernel(profile)), generator=generator)

@@ -10,8 +10,8 @@
 
 The profile ``quick`` has a DRUNet of 0.14 million weights, crops of 64 x 64 and this project's own
 kernel. Two CPU cores train it, and the repository ships its weights. The profile ``paper`` has the
-published network of 32.6 million weights, crops of 128 x 128 and the kernel of Levin et al.; its
-``denoiser`` is not trained, because deepinv hosts the published weights.
+published network, crops of 128 x 128 and the kernel of Levin et al.; its ``denoiser`` is not
+trained, because deepinv hosts the published weights.
 """
 
 from __future__ import annotations

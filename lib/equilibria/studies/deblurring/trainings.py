@@ -18,6 +18,7 @@ from equilibria.studies.deblurring.measures import psnr_along_t
 from equilibria.studies.deblurring.pool import VISITS, PhotographPool, pool_loss
 from equilibria.studies.deblurring.recipes import RECIPES, Recipe, kernel, kind_of, new
 from equilibria.studies.deblurring.records import RECORDS, load
+from equilibria.training import splits
 
 __all__ = ["train"]
 
@@ -29,6 +30,7 @@ _UNROLLED_STEPS = 10  # iterations through which `unrolled-pgd` is trained
 Loss = Callable[[nn.Module, int, torch.Generator], Tensor]  # loss(model, step, generator)
 
 
+@splits.trains
 def train(
     name: str,
     *,
@@ -43,7 +45,8 @@ def train(
     minutes  stop at the next saving after this long; None trains to the end
     device   None: a GPU where there is one
 
-    Writes ``data/checkpoints/deblurring/NAME-seedN``; the unfinished state is kept in
+    It is validated on photographs of the split "val"; whatever asks for test data raises
+    `SplitError`. Writes ``data/checkpoints/deblurring/NAME-seedN``; the unfinished state is kept in
     ``data/trainings``. Raises `DataError` where the data set or the published weights are missing,
     `CheckpointError` where the denoiser has not been trained.
     """

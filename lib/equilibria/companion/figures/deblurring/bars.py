@@ -29,7 +29,7 @@ def _gains(axis: Axes, data: Data) -> None:
     axis.set(
         xlabel="PSNR over that of the explicit network (dB)",
         ylabel="images",
-        title=f"{len(explicit)} held-out crops of BSDS500, seed 0",
+        title=f"{len(explicit)} test crops of BSDS500, seed 0",
     )
     axis.legend()
 
@@ -56,7 +56,7 @@ def _means(axis: Axes, data: Data) -> None:
             s=500,
             color=COLOURS["published"],
             zorder=3,
-            label="published (32.6 M weights)" if place == 0 else None,
+            label="published (another kernel, more weights)" if place == 0 else None,
         )
     blurred = data["blurred"]
     label = "the measurement x itself"

@@ -18,14 +18,18 @@ __all__ = ["depth", "far_beyond", "regularity", "solvers", "steepness"]
 
 
 def steepness(data: Data) -> Figure:
-    """Fig. 2: L_t by the paper's protocol, the true local constant, and PSNR, against t."""
+    """Fig. 2: L_t in the paper's five directions, the true local constant, and PSNR, against t."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.2))
     for name in IMPLICIT:
         row, local = data["along_t"][name], data["local"][name]
         colour, label = COLOUR_OF[name], NAME_OF[name]
         t = range(1, len(row["lipschitz"]) + 1)
         axes[0].plot(
-            t, row["lipschitz"], color=colour, lw=2, label=f"{label}: L_t, the paper's protocol"
+            t,
+            row["lipschitz"],
+            color=colour,
+            lw=2,
+            label=f"{label}: L_t, in the paper's directions",
         )
         axes[0].plot(
             local["t"],
@@ -41,9 +45,9 @@ def steepness(data: Data) -> Figure:
         axes[1].fill_between(t, mean - std, mean + std, color=colour, alpha=0.15, lw=0)
     for axis in axes:
         iterations(axis, TICKS, last=len(row["lipschitz"]))
-    title = "y_t becomes steeper, then settles"
+    title = "How steep y_t is"
     axes[0].set(ylabel="Lipschitz constant", ylim=(0, None), title=title)
-    axes[1].set(ylabel="PSNR (dB)", title="while the answer becomes right (band: one std)")
+    axes[1].set(ylabel="PSNR (dB)", title="How right y_t is (band: one std)")
     axes[0].legend(loc="upper left", fontsize="x-small")
     axes[0].set_ylim(0, 1.5 * axes[0].get_ylim()[1])  # room for the legend
     axes[1].legend(loc="lower right")
@@ -99,44 +103,53 @@ def regularity(data: Data) -> Figure:
         xlabel="photograph",
         ylabel="contraction modulus",
         xticks=photographs,
-        title="Below 1: a contraction where the answer lies",
+        title="Below 1 the operator contracts where the answer lies",
     )
     axis.legend()
     return figure
 
 
 def depth(data: Data) -> Figure:
-    """Unfolded networks of growing depth against the implicit model (Tables 3-4)."""
+    """Quality against depth (Tables 3-4), and training memory against depth or iterations."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 4))
-    rows = data["unfolded"]
+    _quality_by_depth(axes[0], data["unfolded"], data["table"])
+    _memory(axes[1], data["unfolded"], data["memory"])
+    return figure
+
+
+def _quality_by_depth(axis: Axes, rows: Data, table: Data) -> None:
     depths = sorted(map(int, rows))
     psnr = [rows[str(depth)]["psnr"] for depth in depths]
-    memory = [rows[str(depth)]["memory"] for depth in depths]
-    unfolded = COLOURS["explicit"]
     label = "unfolded HQS, own weights in each block"
-    axes[0].plot(depths, psnr, "o-", color=unfolded, label=label)
-    axes[1].plot(depths, memory, "o-", color=unfolded, label="unfolded HQS")
-    implicit = COLOUR_OF["hqs"]
-    table = data["table"]
-    axes[0].axhline(table["hqs"]["psnr"], color=implicit, label="implicit HQS, one block")
-    axes[0].axhline(
-        table["explicit"]["psnr"], color=COLOURS["bound"], ls=":", label="the denoiser once"
-    )
-    label = "implicit, any number of iterations"
-    axes[1].axhline(data["memory"]["implicit"], color=implicit, label=label)
+    axis.plot(depths, psnr, "o-", color=COLOURS["explicit"], label=label)
+    label = "implicit HQS, one block"
+    axis.axhline(table["hqs"]["psnr"], color=COLOUR_OF["hqs"], label=label)
+    label = "the denoiser once"
+    axis.axhline(table["explicit"]["psnr"], color=COLOURS["bound"], ls=":", label=label)
     ticks = [f"{depth}\n{rows[str(depth)]['parameters'] / 1e6:.1f} M" for depth in depths]
-    for axis in axes:
-        axis.set(xscale="log", xlabel="depth")
-        axis.set_xticks(depths, ticks)
-        axis.minorticks_off()
-        axis.legend()
-    axes[0].set(ylabel="test PSNR (dB)", title="Depth and weights against iterations")
-    axes[1].set(
-        ylabel="kept for the backward pass (MB)",
-        ylim=(0, None),
-        title="Training memory for one 64 x 64 image",
-    )
-    return figure
+    axis.set(xscale="log", xlabel="depth", ylabel="test PSNR (dB)")
+    axis.set(title="Depth and weights against iterations")
+    axis.set_xticks(depths, ticks)
+    axis.minorticks_off()
+    axis.legend()
+
+
+def _memory(axis: Axes, rows: Data, memory: Data) -> None:
+    depths = sorted(map(int, rows))
+    kept = [rows[str(depth)]["memory"] for depth in depths]
+    iterated = memory["iterations"]
+    axis.plot(depths, kept, "o-", color=COLOURS["explicit"], label="unfolded HQS, by depth")
+    label = "one block, by unrolling"
+    axis.plot(iterated, memory["unrolled"], "s--", color=COLOURS["naive"], label=label)
+    label = "one block, implicit adjoint"
+    axis.plot(iterated, memory["implicit"], "s-", color=COLOUR_OF["hqs"], label=label)
+    axis.set(xscale="log", yscale="log", xlabel="depth, or iterations t")
+    axis.set(ylabel="kept for the backward pass (MB)")
+    axis.set(title="Training memory for one 64 x 64 image")
+    ticks = [*depths, *(t for t in iterated if t > max(depths, default=0))]
+    axis.set_xticks(ticks, [str(tick) for tick in ticks])
+    axis.minorticks_off()
+    axis.legend()
 
 
 def solvers(data: Data) -> Figure:
