@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from equilibria.checks import is_real, require, require_int, require_real
-from equilibria.solvers.anderson import Anderson
+from equilibria.solvers.anderson import DEFAULT_METHOD
 from equilibria.solvers.checks import check_solve_arguments, image_like
 from equilibria.solvers.loop import iterate, solve
 from equilibria.solvers.method import Method, Operator
@@ -48,7 +48,7 @@ class Adjoint:
 class Implicit(Adjoint):
     """Implicit differentiation: u solves u = J'u + g (paper, section 3, which takes 20 iterations).
 
-    method     a Picard, Anderson or Broyden object
+    method     a Picard, Anderson or Broyden object; Anderson() by default
     max_steps  most products with J'; with tol=None exactly so many are spent
     tol        relative residual |J'u + g - u| / |J'u + g| at which a sample's u is good enough.
                "forward" follows the forward solve: its tol or, where that is None, 1e-5; but not
@@ -61,7 +61,7 @@ class Implicit(Adjoint):
     Raises TypeError or ValueError for settings that cannot be right.
     """
 
-    method: Method = Anderson()
+    method: Method = DEFAULT_METHOD
     max_steps: int = 100
     tol: float | Literal["forward"] | None = "forward"
     throw: bool = True
@@ -132,7 +132,7 @@ def equilibrium(
     y0: Tensor,
     x: Any,
     *,
-    method: Method = Anderson(),
+    method: Method = DEFAULT_METHOD,
     max_steps: int = 50,
     tol: float | None = None,
     adjoint: Adjoint = Implicit(),

@@ -40,16 +40,14 @@ def pushforward(f: TensorMap, y: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     with torch.no_grad(), forward_ad.dual_level():
         with warnings.catch_warnings():  # torch's own, when forward mode is first used
             warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)
-            dual = forward_ad.make_dual(y, v)
-        value, pushed = forward_ad.unpack_dual(f(dual))
+            dual = forward_ad.make_dual(y, v)  # type: ignore[no-untyped-call]  # torch's own
+        value, pushed = forward_ad.unpack_dual(f(dual))  # type: ignore[no-untyped-call]  # torch's own
         if pushed is None:  # f does not depend on y
             pushed = torch.zeros_like(value)
         return value, pushed
 
 
-def tangent(
-    f: TensorMap, y: Tensor, v: Tensor, two_backwards: bool
-) -> tuple[Tensor, Tensor, bool]:
+def tangent(f: TensorMap, y: Tensor, v: Tensor, two_backwards: bool) -> tuple[Tensor, Tensor, bool]:
     """(f(y), f'(y) v, whether that took two backward passes), for f(y) of y's shape.
 
     Forward mode is tried first, unless ``two_backwards`` says that f is known to have none. The
@@ -229,7 +227,7 @@ class Arnoldi:
         size = self.hessenberg.shape[2]
         column = self.column.clamp_max(size - 1)
         w, entries = orthogonalise(product, self.basis)
-        length = vector_norm(w, dim=1)
+        length: Tensor = vector_norm(w, dim=1)
         entries[self.sample, column + 1] = length
         before = self.hessenberg[self.sample, :, column]
         self.hessenberg[self.sample, :, column] = torch.where(active[:, None], entries, before)
@@ -250,7 +248,7 @@ class Arnoldi:
         q, triangle = torch.linalg.qr(self.hessenberg)
         c = torch.linalg.solve_triangular(triangle, q.mT @ rhs[:, :, None], upper=True)
         c = c.nan_to_num(0.0, 0.0, 0.0)
-        left = vector_norm(rhs - (self.hessenberg @ c)[:, :, 0], dim=1)
+        left: Tensor = vector_norm(rhs - (self.hessenberg @ c)[:, :, 0], dim=1)
         return c, left
 
     def combine(self, c: Tensor) -> Tensor:

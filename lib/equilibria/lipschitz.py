@@ -115,7 +115,8 @@ def local(
 
 def sample_norm(a: Tensor) -> Tensor:
     """The Euclidean norm of each sample of ``a`` (B, ...), (B,)."""
-    return torch.linalg.vector_norm(a.reshape(a.shape[0], -1), dim=1)
+    norms: Tensor = torch.linalg.vector_norm(a.reshape(a.shape[0], -1), dim=1)
+    return norms
 
 
 def _check(f: Any, x: Any) -> None:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 from equilibria import lipschitz
+from equilibria import solvers as fixed_point
 from equilibria.operators.bounded_mlp import BoundedMLP
-from equilibria.solvers import loop as fixed_point
 
 
 def network(limits=(0.9, 5.0), seed=0, layers=2):

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from equilibria import lipschitz
+from equilibria import solvers as fixed_point
 from equilibria.operators.reciprocal import (
     NaiveReciprocal,
     RegularReciprocal,
@@ -12,7 +13,6 @@ from equilibria.operators.reciprocal import (
     predicted_iterations,
     slope,
 )
-from equilibria.solvers import loop as fixed_point
 
 X = torch.cat([torch.logspace(-6, 0, 25, dtype=torch.float64), torch.tensor([-1e-3, -0.5])])[
     :, None

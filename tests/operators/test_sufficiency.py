@@ -3,6 +3,7 @@
 import pytest
 import torch
 from equilibria import lipschitz, regularity
+from equilibria import solvers as fixed_point
 from equilibria.operators.sufficiency import (
     Relaxed,
     SteepnessStep,
@@ -10,7 +11,6 @@ from equilibria.operators.sufficiency import (
     sampled_lipschitz,
 )
 from equilibria.problems.steep_targets import SIGN, TARGETS, paper_step, smooth_sign
-from equilibria.solvers import loop as fixed_point
 
 DISTANCES = 2.0 ** -torch.arange(1.0, 19.0, 0.5, dtype=torch.float64)
 each_target = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)

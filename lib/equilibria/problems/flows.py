@@ -39,7 +39,7 @@ from equilibria.derivatives import pushforward
 from equilibria.files import DataError
 from equilibria.paths import data_folder
 from equilibria.solvers import Anderson, Method, NewtonKrylov, Solution, solve
-from equilibria.solvers.loop import _check as _check_solve
+from equilibria.solvers.checks import check_solve_arguments
 
 __all__ = [
     "REGIMES",
@@ -399,7 +399,7 @@ def steady_state(
     c = curl(_check("forcing", forcing, "(B, 2, n, n)"))
     G, y0, follow = operator(viscosity), torch.zeros_like(c), method is None
     method = method or NewtonKrylov(krylov=_KRYLOV, backtracks=12)
-    _check_solve(G, y0, c, method, max_steps, tol)  # before the long way from rest
+    check_solve_arguments(G, y0, c, method, max_steps, tol)  # before the long way from rest
     if start is not None:
         y0 = _check_vorticity(start, "start")
         _same_grid(y0, forcing, "start")

@@ -11,7 +11,7 @@ from equilibria.checks import require, require_real
 from equilibria.solvers.method import MethodState, Verdict
 from equilibria.solvers.secant import RingBuffer, Secant, SecantState, SmallSystem
 
-__all__ = ["Anderson"]
+__all__ = ["DEFAULT_METHOD", "Anderson"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,3 +100,6 @@ class AndersonState(SecantState):
         self.system.columns[slot].copy_(row)
         self.system.diagonal[slot].mul_(1 + self.ridge)
         return rhs
+
+
+DEFAULT_METHOD = Anderson()  # of `solve`; it is frozen, so that one object serves every call

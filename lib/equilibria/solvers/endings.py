@@ -68,7 +68,7 @@ class Endings:
         self.passed, self.lost = marks.unbind(0)  # (K, B) what each evaluation found
         self.stuck_at = torch.full((batch,), max_steps, device=y.device)  # (B,) max_steps: never
         self.alive = torch.ones(batch, dtype=torch.bool, device=y.device)  # (B,) still going
-        self.limit = torch.empty(0)  # (B,) the residual beyond which a sample has diverged
+        self.limit: Tensor  # (B,) the residual beyond which a sample has diverged, from k = 0 on
         self.any_ended = False  # False: surely none has; True: some may have
         self.evaluations = 0
 

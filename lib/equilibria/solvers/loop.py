@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from equilibria.checks import require
-from equilibria.solvers.anderson import Anderson
+from equilibria.solvers.anderson import DEFAULT_METHOD
 from equilibria.solvers.checks import check_solve_arguments, image_like
 from equilibria.solvers.endings import Endings, Trace
 from equilibria.solvers.method import Method, Operator
@@ -37,7 +37,7 @@ def solve(
     y0: Tensor,
     x: Any,
     *,
-    method: Method = Anderson(),
+    method: Method = DEFAULT_METHOD,
     max_steps: int = 50,
     tol: float | None = None,
     throw: bool = True,
@@ -49,7 +49,7 @@ def solve(
     y0         (B, ...) finite start of a real floating dtype; the paper starts from zeros
     x          anything that G understands; a tensor must be batched like y0, on its device, and of
                its dtype if floating
-    method     a Picard, Anderson, Broyden or NewtonKrylov object
+    method     a Picard, Anderson, Broyden or NewtonKrylov object; Anderson() by default
     max_steps  most evaluations of G; with tol=None exactly so many are spent, and to spend them is
                success: test-time compute t of the paper is a request
     tol        stop each sample at |G(y, x) - y| / |G(y, x)| <= tol; a sample that does not get

@@ -17,12 +17,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from equilibria import solvers as fixed_point
 from equilibria import training
 from equilibria.operators.lp_graph import ExplicitGNN, Graph, ImplicitGNN, graph
 from equilibria.paths import data_folder
 from equilibria.problems import linear_programs
 from equilibria.problems.linear_programs import LinearPrograms
-from equilibria.solvers import loop as fixed_point
 from equilibria.training.records import CaseRecords
 
 __all__ = [

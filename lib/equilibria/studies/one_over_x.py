@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.utils import parametrize
 
 from equilibria import checkpoints, lipschitz, regularity, training
+from equilibria import solvers as fixed_point
 from equilibria.files import write_atomically as write
 from equilibria.operators.bounded_mlp import BoundedMLP
 from equilibria.operators.reciprocal import (
@@ -32,7 +33,6 @@ from equilibria.operators.reciprocal import (
 from equilibria.operators.sufficiency import Relaxed, regular_operator
 from equilibria.paths import data_folder
 from equilibria.problems.steep_targets import SIGN, TARGETS, paper_step, smooth_sign
-from equilibria.solvers import loop as fixed_point
 
 __all__ = [
     "BOUNDS",
