@@ -1,4 +1,4 @@
-"""equilibria.derivatives: products against closed forms, and Krylov spaces against dense algebra."""
+"""equilibria.derivatives: products against closed forms, Krylov spaces against dense algebra."""
 
 import torch
 from equilibria import derivatives
