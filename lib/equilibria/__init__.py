@@ -1,4 +1,4 @@
-"""Implicit models y* = G(y*, x): solve them, differentiate them, measure how steep and how regular they are."""
+"""Implicit models y* = G(y*, x): solve them, differentiate them, measure their regularity."""
 
 from . import lipschitz, regularity
 from .adjoints import Implicit, JacobianFree, Phantom, Unrolled, equilibrium

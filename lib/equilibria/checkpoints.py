@@ -1,42 +1,40 @@
-"""Trained weights: a safetensors file beside a JSON card that says how they came to be and carries their sha256."""
+"""Trained weights: a safetensors file, and a JSON card that says how they came to be.
+
+The card carries the sha256 of the weights, so that neither is ever read with another's partner.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from equilibria.files import write_atomically, write_with
 
 __all__ = ["CheckpointError", "load", "read_card", "read_tensors", "save", "write_tensors"]
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that is missing, damaged or another model's. The message names the file and what to do."""
+    """A checkpoint is missing, damaged or another model's; the message says what to do."""
 
 
 def write_tensors(
-    path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str] | None = None
+    path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None
 ) -> None:
     """Write a safetensors file whole or not at all: a kill leaves the old file in place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    save_file(
-        {k: v.detach().to("cpu").contiguous() for k, v in tensors.items()},
-        partial,
-        metadata=metadata,
-    )
-    os.replace(partial, path)
+    on_cpu = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+    write_with(path, lambda part: save_file(on_cpu, part, metadata=metadata))
 
 
-def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """(tensors, metadata) of a safetensors file. Raises CheckpointError when it cannot be read."""
-    from safetensors import safe_open
-
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """(tensors, metadata) of a safetensors file. Raises `CheckpointError` if it cannot be read."""
     try:
         tensors = load_file(path)
         with safe_open(path, "pt") as file:
@@ -47,28 +45,26 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         ) from error
 
 
-def save(stem: str | Path, model: torch.nn.Module, card: dict) -> None:
-    """Write `stem`.safetensors and `stem`.json. The card gains `sha256`, `parameters` and `versions`; it is written last,
-    so that a card never speaks of weights that are not there.
+def save(stem: str | Path, model: torch.nn.Module, card: dict[str, Any]) -> None:
+    """Write the weights of ``model`` to `stem`.safetensors and ``card`` to `stem`.json.
+
+    The card gains `sha256`, `parameters` and `versions`. It is written last, so that a card never
+    speaks of weights that are not there.
     """
-    stem = Path(stem)
-    weights = stem.with_name(stem.name + ".safetensors")
+    weights = _weights_path(stem)
     write_tensors(weights, dict(model.state_dict()))
-    card = {
+    full_card = {
         **card,
-        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "sha256": _digest(weights),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
-    path = stem.with_name(stem.name + ".json")
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    partial.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
-    os.replace(partial, path)
+    write_atomically(_card_path(stem), json.dumps(full_card, indent=1, sort_keys=True) + "\n")
 
 
-def read_card(stem: str | Path) -> dict:
-    """The card beside the weights. Raises CheckpointError when it is missing or not a card."""
-    path = Path(stem).with_name(Path(stem).name + ".json")
+def read_card(stem: str | Path) -> dict[str, Any]:
+    """The card beside the weights. Raises `CheckpointError` if it is missing or not a card."""
+    path = _card_path(stem)
     try:
         card = json.loads(path.read_text())
     except FileNotFoundError as error:
@@ -82,29 +78,49 @@ def read_card(stem: str | Path) -> dict:
     return card
 
 
-def load(stem: str | Path, model: torch.nn.Module) -> dict:
-    """Load the weights into `model` and return their card.
+def load(stem: str | Path, model: torch.nn.Module) -> dict[str, Any]:
+    """Load the weights into ``model`` and return their card.
 
-    Raises CheckpointError when card or weights are missing, when the weights' sha256 is not the card's (damaged or
-    foreign), or when a name or shape does not fit the model. The model is unchanged then.
+    Raises `CheckpointError` when card or weights are missing, when the weights' sha256 is not the
+    card's (damaged or foreign), or when a name or shape does not fit the model. The model is then
+    unchanged.
     """
-    card, weights = read_card(stem), Path(stem).with_name(Path(stem).name + ".safetensors")
+    card = read_card(stem)
+    weights = _weights_path(stem)
     if not weights.is_file():
         raise CheckpointError(
             f"there are no weights {weights}; fetch the repository's file again or train anew"
         )
-    if hashlib.sha256(weights.read_bytes()).hexdigest() != card["sha256"]:
+    if _digest(weights) != card["sha256"]:
         raise CheckpointError(
             f"{weights} is damaged or foreign: its sha256 is not the one on its card; "
             "restore it with `git checkout` or train anew"
         )
     tensors, _ = read_tensors(weights)
-    wanted = {k: tuple(v.shape) for k, v in model.state_dict().items()}
-    found = {k: tuple(v.shape) for k, v in tensors.items()}
-    if wanted != found:
-        odd = sorted(set(wanted.items()) ^ set(found.items()))[0]
-        raise CheckpointError(
-            f"{weights} belongs to another model: {odd[0]} with shape {odd[1]} is only on one side"
-        )
+    _check_shapes(weights, tensors, model)
     model.load_state_dict(tensors)
     return card
+
+
+def _check_shapes(weights: Path, tensors: dict[str, Tensor], model: torch.nn.Module) -> None:
+    """Raise `CheckpointError` unless names and shapes are those of ``model``."""
+    needed = {(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()}
+    stored = {(name, tuple(tensor.shape)) for name, tensor in tensors.items()}
+    if needed == stored:
+        return
+    name, shape = sorted(needed ^ stored)[0]
+    raise CheckpointError(
+        f"{weights} belongs to another model: {name} with shape {shape} is only on one side"
+    )
+
+
+def _weights_path(stem: str | Path) -> Path:
+    return Path(stem).with_name(Path(stem).name + ".safetensors")
+
+
+def _card_path(stem: str | Path) -> Path:
+    return Path(stem).with_name(Path(stem).name + ".json")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -19,7 +19,7 @@ def is_real(value: Any) -> TypeGuard[float]:
 def require(
     condition: bool, name: str, value: Any, need: str, error: type[Exception] = ValueError
 ) -> None:
-    """Raise ``error`` saying that argument ``name`` must be ``need``, unless ``condition`` holds."""
+    """Raise ``error``, which says that ``name`` must be ``need``, unless ``condition`` holds."""
     if not condition:
         raise error(f"{name} must be {need}, got {value!r}")
 

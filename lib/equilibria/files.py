@@ -8,11 +8,11 @@ __all__ = ["DataError", "write_atomically", "write_with"]
 
 
 class DataError(ValueError):
-    """A data set or file is missing, damaged or not what it should be; the message says what to do."""
+    """A data set or file is missing, damaged or another one; the message says what to do."""
 
 
 def write_atomically(path: Path, text: str) -> Path:
-    """Write a text file in one step: neither a reader nor a killed run ever leaves half of it."""
+    """Write a text file in one step: no reader sees, and no killed run leaves, half of it."""
     return write_with(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 

@@ -1,11 +1,11 @@
 """Where the project's folders lie.
 
-===================  ===========================================================================
-``EQUILIBRIA_ROOT``  the folder that holds ``notebooks/`` and ``claims.yml``; otherwise the
-                     checkout that this file belongs to
-``EQUILIBRIA_DATA``  ``data/`` somewhere else, such as on a large disk
+======================  ========================================================================
+``EQUILIBRIA_ROOT``     the folder that holds ``notebooks/`` and ``claims.yml``; otherwise the
+                        checkout that this file belongs to
+``EQUILIBRIA_DATA``     ``data/`` somewhere else, such as on a large disk
 ``EQUILIBRIA_FIGURES``  ``figures/`` somewhere else, such as for a test that must not touch results
-===================  ===========================================================================
+======================  ========================================================================
 """
 
 import os

@@ -19,7 +19,7 @@ from equilibria.problems.flow_equation import (
     curl,
 )
 from equilibria.solvers import Anderson, Method, NewtonKrylov, Solution, solve
-from equilibria.solvers.loop import _check as check_solve_arguments
+from equilibria.solvers.checks import check_solve_arguments
 
 __all__ = ["COARSE", "NEWTON", "flow_from_rest", "refine", "steady_state"]
 
