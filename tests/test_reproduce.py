@@ -98,7 +98,7 @@ def test_reproduce_goes_on_where_kill_9_stopped_it(sample):
     # Without the third notebook all is done: nothing runs but the verdicts.
     (sample.root / "notebooks/03_third.ipynb").unlink()
     (sample.root / "claims.yml").write_text(SECOND)
-    claims.check("quick", draft=True, accept="the first record")
+    claims.check("quick", accept="the first record")
     code, said = reproduce(sample)
     assert code == 0 and "1 claims: 1 reproduced" in said, said
     (copy,) = build.glob("02_*.ipynb")

@@ -4,14 +4,8 @@ import math
 
 import pytest
 import torch
-from equilibria.companion.claims.predicates import (
-    PREDICATES,
-    NoEvidence,
-    compare,
-    numbers,
-    parse,
-    show,
-)
+from equilibria.companion.claims.predicates import PREDICATES, parse
+from equilibria.companion.claims.values import NoEvidence, NotFinite, compare, numbers, show
 
 # (predicate, values that hold, values that do not); `other` is what the second key holds
 CASES = [
@@ -30,25 +24,32 @@ CASES = [
         None,
     ),
     (
-        {"descends": {"factor": 2, "within": 0.02}},
-        [[3, 1, 1.019], [2, 1]],
-        [[3, 1, 1.03], [1.9, 1], [1, 1], [0, 0]],
+        {"climbs": {"by": 3, "within_absolute": 0.2, "after": 1}},
+        [[1, 4.1, 4], [-9, 20, 19.9]],
+        [[1, 3.9, 3.9], [1, 4.3, 4], [4, 4, 4]],
+        None,
+    ),
+    (
+        {"descends": {"factor": 2, "within": 0.02, "after": 1}},
+        [[3, 1, 1.019], [4, 1.01, 1]],
+        [[3, 1, 1.03], [1.9, 1, 1], [1, 1, 1], [0, 0, 0], [8, 2, 1], [4, 1, 2, 1]],
         None,
     ),
     (
         {"rises": {"slack": 0}},
         [[1, 2, 3], [1, 1, 2]],
-        [[1, 2, 1.9, 3], [1, 1, 1], [3, 2, 1], [1, 2, None]],
+        [[1, 2, 1.9, 3], [1, 1, 1], [3, 2, 1]],
         None,
     ),
     ({"rises": {"slack": 0.05}}, [[1, 2, 1.9, 2.1]], [[1, 2, 1.8, 2.1], [2, 1.95]], None),
     ({"less_than": {"key": "other"}}, [1, [1, 0]], [2, 3, [1, 2]], 2),
     ({"less_than": {"key": "other"}}, [0.5, [0.5, 2.9]], [1, [0, 3]], [1, 3]),
     ({"less_than": {"key": "other", "factor": 0.5}}, [0.99], [1], 2),
+    ({"less_than": {"key": "other"}}, [[[0, 0.5], [2, 2.5]]], [[[0, 0.5], [2, 3]]], [1, 3]),
     (
         {"beats": {"key": "other", "by": 1.0}},
         [[[3.0, 3.1, 2.9]], [3.0, 3.1, 3.2]],
-        [[[1.9, 1.9, 2.0]], [[9.0, 1.0, -3.0]]],
+        [[[1.9, 1.9, 2.0]], [[9.0, 1.0, -3.0]], [[2.0, 2.2, 1.9]]],
         [[1.0, 1.1, 0.9]],
     ),
     (
@@ -74,7 +75,7 @@ def test_every_predicate_is_tested():
     assert {name for case in CASES for name in case[0]} == set(PREDICATES)
 
 
-@pytest.mark.parametrize("value", ["text", True, [], [1, "a"], {"a": 1}, float("nan")], ids=str)
+@pytest.mark.parametrize("value", ["text", True, [], [1, "a"], {"a": 1}], ids=str)
 @pytest.mark.parametrize(
     "predicate", [case[0] for case in CASES if "equals" not in case[0]], ids=lambda v: str(v)[:40]
 )
@@ -83,9 +84,20 @@ def test_what_is_no_number_is_no_evidence(predicate, value):
         parse(predicate).holds(value, lambda key: 1)
 
 
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), [1, 2, None]], ids=str)
+@pytest.mark.parametrize("predicate", [{"at_most": 1}, {"rises": {"slack": 0}}], ids=str)
+def test_a_number_that_is_not_finite_is_a_miss_and_not_missing(predicate, value):
+    if "rises" in predicate and not isinstance(value, list):
+        value = [1, 2, value]
+    with pytest.raises(NotFinite):
+        parse(predicate).holds(value, lambda key: 1)
+
+
 @pytest.mark.parametrize(
     ("predicate", "value", "other"),
     [
+        ({"descends": {"factor": 2, "within": 0.1, "after": 2}}, [3, 2, 1], None),
+        ({"less_than": {"key": "two"}}, [[1, 2], [1]], [[1, 2], [1, 2]]),
         ({"rises": {"slack": 0}}, [1], None),
         ({"climbs": {"factor": 2, "within": 0.1, "after": 2}}, [1, 2, 3], None),
         ({"less_than": {"key": "two"}}, [1, 2, 3], [1, 2]),
@@ -108,7 +120,10 @@ def test_what_cannot_be_compared_is_no_evidence(predicate, value, other):
         {"close_to": {"value": 1}},
         {"close_to": {"value": 1, "relative": 0.1, "absolute": 0.1}},
         {"climbs": {"factor": 1, "within": 0.1, "after": 0}},
-        {"descends": {"factor": 2}},
+        {"climbs": {"within": 0.1, "after": 0}},
+        {"climbs": {"factor": 2, "by": 1, "within": 0.1, "after": 0}},
+        {"climbs": {"factor": 2, "within": 0.1, "within_absolute": 1, "after": 0}},
+        {"descends": {"factor": 2, "within": 0.1}},
         {"less_than": {"key": "a", "factor": -1}},
         {"beats": {"key": "a", "standard_errors": -1}},
         {"rises": {"slack": 0, "after": 3}},
@@ -124,9 +139,18 @@ def test_the_standard_error_of_a_gap_is_that_of_paired_samples_and_seeds():
     gap = compare(a, b)
     paired = torch.tensor(a).double().mean(0) - torch.tensor(b).double()[0]
     seeds = torch.tensor(a).double().mean(1)
-    variance = paired.var() / 3 + seeds.var() / 2
+    # The single seed on the other side is taken to vary as the two on this side do.
+    variance = paired.var() / 3 + seeds.var() / 2 + seeds.var()
     assert gap.mean == pytest.approx(paired.mean().item(), rel=1e-12)
     assert gap.standard_error == pytest.approx(math.sqrt(variance.item()), rel=1e-12)
+    assert gap.seeds == (2, 1)
+
+
+def test_the_worst_of_several_rivals_decides():
+    rivals = {"a": [[1.0, 1.1, 0.9]], "b": [[2.9, 3.1, 3.0]]}
+    beats = parse({"beats": {"key": ["a", "b"]}})
+    assert not beats.holds([[3.0, 3.1, 2.9]], rivals.get)
+    assert beats.holds([[4.0, 4.1, 3.9]], rivals.get)
 
 
 def test_a_gap_between_equal_samples_is_nothing():

@@ -42,7 +42,11 @@ def measured(sample):
 def test_check_exits_by_the_record_and_writes_the_pages(sample, measured, capsys):
     page = sample.root / "figures/quick/README.md"
     assert main(["check", "--draft"]) == 1, "the claim is not in the record yet"
-    assert main(["check", "--draft", "--accept", "the first record"]) == 0
+    assert main(["check", "--only", "01"]) == 1
+    assert not page.exists()
+    assert main(["check", "--accept", "the first record"]) == 0
+    assert page.exists()
+    page.unlink()
     assert main(["check", "--only", "01"]) == 0
     assert not page.exists()
     measured(0.3)
@@ -51,7 +55,7 @@ def test_check_exits_by_the_record_and_writes_the_pages(sample, measured, capsys
     capsys.readouterr()
     assert main(["check"]) == 1
     assert "a: reproduced -> not reproduced" in capsys.readouterr().out
-    assert page.exists()
+    assert not page.exists(), "a page never shows what the record does not bear out"
 
 
 def test_a_reason_is_needed(measured, capsys):

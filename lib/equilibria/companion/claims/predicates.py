@@ -249,9 +249,8 @@ class LessThan(Predicate):
 
     @override
     def holds(self, value: Value, other: LookUp) -> bool:
-        return all(
-            number < self.factor * partner for number, partner in pairs(value, other(self.key))
-        )
+        matched = list(pairs(value, other(self.key)))  # all of them, so that a misfit is seen
+        return all(number < self.factor * partner for number, partner in matched)
 
     @override
     def words(self) -> str:
