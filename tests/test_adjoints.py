@@ -15,6 +15,7 @@ from equilibria import (
     Unrolled,
     training,
 )
+from fixed_point_problems import dense, generator, symmetric
 
 CONSTANT_MEMORY = [Implicit(), Phantom(), JacobianFree()]
 FLOAT = torch.float64
@@ -200,10 +201,24 @@ def test_implicit_when_g_ignores_y():
 # ------------------------------------------------------------------------- the adjoint's tolerance
 
 
-def test_a_tight_solve_gives_tight_gradients_by_default():
-    """Against a dense linear solve: the adjoint's tolerance follows the forward one."""
-    result, _ = gradients(Linear(), Implicit(), tol=1e-12)
-    assert_close(result, linear_answer(inverse_of_residual), 1e-9)
+def error_beside_a_dense_solve(adjoint):
+    """Largest error of the gradient of sum(weight * y*), which is (1 - A)^-T weight."""
+    problem = symmetric(n=60, largest=0.9)
+    weight = torch.randn(1, 60, generator=generator(7), dtype=FLOAT)
+    x = problem.x.clone().requires_grad_()
+    settings = {"max_steps": 500, "tol": 1e-12, "adjoint": adjoint}
+    y = eq.equilibrium(problem.G, problem.y0, x, **settings).y
+    (gradient,) = torch.autograd.grad((weight * y).sum(), x)
+    residual = torch.eye(60, dtype=FLOAT) - dense(problem)
+    return (gradient - torch.linalg.solve(residual.T, weight[0])).abs().max()
+
+
+@pytest.mark.parametrize("method", [Anderson(), Picard(), Broyden()], ids=type_name)
+def test_a_tight_solve_gives_tight_gradients_by_default(method):
+    """The adjoint's tolerance follows the forward one; a fixed 1e-5 would show."""
+    assert error_beside_a_dense_solve(Implicit(method=method, max_steps=500)) < 1e-9
+    loose = Implicit(method=method, max_steps=500, tol=1e-5)
+    assert error_beside_a_dense_solve(loose) > 1e-7
 
 
 def test_a_tolerance_that_is_given_is_used():
