@@ -1,10 +1,12 @@
 """The two Lipschitz protocols of Fig. 4 against closed forms."""
 
+import equilibria as eq
 import pytest
 import torch
+from equilibria.operators.fourier import ImplicitFNO
 from equilibria.problems.flow_equation import curl, linearised
-from equilibria.problems.flow_grid import resample
 from equilibria.studies import navier_stokes as study
+from equilibria.studies.navier_stokes import protocols
 from steady_flows import NU, Exact, axes, f64, forced
 
 
@@ -112,10 +114,10 @@ def test_released_forcing_drops_what_does_not_depend_on_x1():
 
 
 def test_the_released_protocol_on_a_known_iteration():
-    n, scales, times = 32, (0.002, 0.05), (1, 2, 3, 10)
+    n, scales, steps = 32, (0.002, 0.05), 10
     f, w = forced(2)
-    ratios = study.released_lipschitz(Exact(n), w, f, times, scales=scales)
-    assert ratios.shape == (len(times), len(study.wavenumbers(n)), 2)
+    ratios = study.released_lipschitz(Exact(n), w, f, steps=steps, scales=scales)
+    assert ratios.shape == (steps, len(study.wavenumbers(n)), 2)
     # the start does not know the forcing
     assert ratios[:2].abs().max() == 0
     # Anderson's method solves this linear iteration at once: y = curl f / (nu |k|^2)
@@ -129,8 +131,25 @@ def test_the_released_protocol_on_a_known_iteration():
 
 def test_released_ratios_do_not_depend_on_the_size_of_the_moves():
     f, w = forced(2, 16)
-    args = (Exact(16), resample(w, 16), resample(f, 16), (5,))
     small, large = (
-        study.released_lipschitz(*args, scales=(0.002, 0.05), norm=norm) for norm in (1e-3, 1e-2)
+        study.released_lipschitz(Exact(16), w, f, steps=5, scales=(0.002, 0.05), norm=norm)
+        for norm in (1e-3, 1e-2)
     )
     torch.testing.assert_close(small, large, rtol=1e-4, atol=0)
+
+
+def test_one_solve_gives_the_answers_of_every_budget():
+    torch.manual_seed(0)
+    model = ImplicitFNO(width=4, modes=3).double()
+    with torch.no_grad():
+        q = model.encode(1e3 * forced(2, 16)[0])
+        answers = protocols._anderson_answers(model, q, 12)
+        assert len(answers) == 12
+        z0 = model.start(q)
+        assert torch.equal(answers[0], model.decode(z0))
+        assert torch.equal(answers[1], answers[0])
+        for budget in (3, 7, 12):
+            solution = eq.solve(
+                model, z0, q, method=eq.Anderson(), max_steps=budget, tol=1e-6, throw=False
+            )
+            torch.testing.assert_close(answers[budget - 1], model.decode(solution.y))

@@ -157,14 +157,14 @@ def released_lipschitz(
     model: ImplicitFNO,
     vorticity: Tensor,
     forcing: Tensor,
-    times: Sequence[int],
     *,
+    steps: int,
     scales: tuple[float, float],
     viscosity: float = VISCOSITY,
     norm: float = 0.01,
     percentiles: Sequence[float] = PERCENTILES,
 ) -> Tensor:
-    """The ratios of the released protocol, (len(times), R, B), in the model's dtype.
+    """The ratios of the released protocol for t = 1, ..., steps, (steps, R, B), in model's dtype.
 
     ``scales`` are the standard deviations of forcing and vorticity in the data set, by which fields
     are divided; ratios are in these units. y_t is Anderson's answer with at most t evaluations (to
@@ -178,21 +178,35 @@ def released_lipschitz(
     df = torch.stack([released_forcing(w, wave.expand_as(w), viscosity) for wave in dw])
     runs = torch.cat([f[None], f[None] + df])  # (R + 1, B, 2, n, n)
     q = model.encode((of_forcing * runs).flatten(0, 1).to(dtype))
+    runs = runs.to(dtype)
     rows = []
-    for t in times:
-        y = _anderson_answer(model, q, t) / of_vorticity
-        rows.append(_ratios(y.view(runs.shape[0], *w.shape), runs.to(dtype)))
-    return torch.stack(rows)
+    for y in _anderson_answers(model, q, steps):
+        rows.append(_ratios(y.view(len(runs), *w.shape) / of_vorticity, runs))
+    ratios: Tensor = torch.stack(rows)
+    return ratios
 
 
-def _anderson_answer(model: ImplicitFNO, q: Tensor, budget: int) -> Tensor:
+def _anderson_answers(model: ImplicitFNO, q: Tensor, steps: int) -> list[Tensor]:
+    """Anderson's answers with budgets 1, ..., steps, from one solve.
+
+    The answer with budget t is the point at which evaluation t + 1 looks.
+    """
     z0 = model.start(q)
-    if budget <= _RELEASED_START:
-        return model.decode(z0)
+    answers: list[Tensor] = []
+
+    def decoding(z: Tensor, q: Tensor) -> Tensor:
+        answers.append(model.decode(z))
+        after: Tensor = model(z, q)
+        return after
+
+    budget = steps + 1
     solution = solve(
-        model, z0, q, method=Anderson(), max_steps=budget, tol=_RELEASED_TOL, throw=False
+        decoding, z0, q, method=Anderson(), max_steps=budget, tol=_RELEASED_TOL, throw=False
     )
-    return model.decode(solution.y)
+    start, *later = answers
+    missing = steps - len(later)  # where every sample was solved before
+    later += [model.decode(solution.y)] * missing
+    return [start] * min(_RELEASED_START, steps) + later[_RELEASED_START:]
 
 
 def _ratios(answers: Tensor, runs: Tensor) -> Tensor:
