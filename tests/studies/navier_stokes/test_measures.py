@@ -1,45 +1,11 @@
 """Measurements against closed forms."""
 
 import equilibria as eq
-import pytest
 import torch
 from equilibria import training
 from equilibria.operators.fourier import ExplicitFNO, ImplicitFNO
-from equilibria.problems.flow_equation import linearised
 from equilibria.studies import navier_stokes as study
 from steady_flows import NU, Exact, f64, forced
-
-
-def test_perturbations_are_unit_waves_at_the_percentiles():
-    _, w = forced(2)
-    dw, df = study.perturbations(w, NU)
-    assert dw.shape == (15, 32, 32)
-    assert df.shape == (2, 15, 2, 32, 32)
-    torch.testing.assert_close(dw.flatten(1).norm(dim=1), torch.full((15,), 0.01, dtype=f64))
-    torch.testing.assert_close(df[1, 3], linearised(w[1:], dw[3:4], NU)[0])
-    k = torch.fft.fftfreq(32, 1 / 32)
-    radius = (k[:, None].square() + k.square()).sqrt()
-    below_nyquist = (k.abs() < 16)[:, None] & (k.abs() < 16)
-    inside = radius[below_nyquist & (radius > 0)]
-    for wave, percentile in zip(dw, study.PERCENTILES, strict=True):
-        own = radius.flatten()[torch.fft.fft2(wave).abs().argmax()]
-        assert (inside < own).double().mean().item() == pytest.approx(percentile, abs=0.02)
-
-
-def test_the_lipschitz_protocol_on_a_known_iteration():
-    f, w = forced(2)
-    ratios, errors = study.lipschitz_along_t(Exact(32), w, f, steps=3)
-    assert ratios.shape == (3, 15, 2)
-    assert errors.shape == (3, 16, 2)
-    # y_t = (1 - 2^-t) y_1 / (1/2)
-    growth = torch.tensor([1.5, 1.75], dtype=f64)[:, None, None]
-    torch.testing.assert_close(ratios[1:], ratios[:1] * growth)
-    _, df = study.perturbations(w, NU)
-    changes = df.flatten(0, 1)
-    answer = Exact(32).encode(changes).norm(dim=1) / changes.flatten(1).norm(dim=1)
-    torch.testing.assert_close(ratios[0].T.flatten(), 0.5 * answer, rtol=1e-6, atol=0)
-    curve = study.errors_along_t(Exact(32), f, w, steps=3)
-    torch.testing.assert_close(curve, errors[:, 0])
 
 
 def test_solved_says_where_it_did_not_get_there():

@@ -1,11 +1,14 @@
 """Names, training and resuming, and what is recorded of finished models."""
 
+import json
+
 import pytest
 import torch
 from equilibria.companion import command_line
 from equilibria.problems import flow_data
 from equilibria.studies import navier_stokes as study
-from equilibria.studies.navier_stokes import evaluation, recipes, surveys
+from equilibria.studies.navier_stokes import curves, evaluation, recipes, surveys, trainings
+from equilibria.training import splits
 from steady_flows import TINY, Exact, TwoRests, forced
 
 
@@ -57,6 +60,14 @@ def test_every_model_trains_and_is_evaluated(small, capsys):
         assert ("apart" in record) == (name == "implicit")
         times = record["local"]["t"] if "local" in record else []
         assert len(times) == {"implicit": 2, "explicit": 1}.get(name, 0)
+    curve = json.loads((small / "checkpoints/navier_stokes/test/along-seed0.json").read_text())
+    assert curve["sha256"] == study.load("implicit")[1]["sha256"]
+    assert curve["flows"] == TINY.test
+    assert curve["t"] == list(study.ALONG)
+    # on so few flows it is what the model's own record has
+    assert curve["mean"] == study.reports("implicit")[0]["along"]
+    assert study.seeds("implicit") == [0]
+    assert "along" not in study.names("quick")
     capsys.readouterr()
     assert study.evaluate_all(profile="quick")
     assert capsys.readouterr().out == ""  # nothing is evaluated twice
@@ -96,6 +107,51 @@ def test_the_profile_paper_has_both_regimes(small, monkeypatch):
     assert study.train("explicit", profile="paper").finished
     for name, scale in (("explicit", 0.334), ("explicit-unique", 0.05)):
         assert study.load(name, profile="paper")[0].output_scale == scale
+
+
+def test_error_curves_stop_at_the_time_limit_and_follow_the_weights(small):
+    study.train("implicit", profile="quick")
+    settings = {"profile": "quick", "device": "cpu"}
+    path = small / "checkpoints/navier_stokes/test/along-seed0.json"
+    assert not curves.record_curves(**settings, minutes=-1.0)
+    assert not path.exists()
+    assert curves.record_curves(**settings, minutes=None)
+    recorded = path.read_text()
+    stale = json.loads(recorded) | {"sha256": "other weights"}
+    path.write_text(json.dumps(stale))
+    assert curves.record_curves(**settings, minutes=None)
+    assert path.read_text() == recorded
+    # seeds that were trained elsewhere have no weights here
+    (small / "checkpoints/navier_stokes/implicit-seed0.safetensors").unlink()
+    path.unlink()
+    assert curves.record_curves(**settings, minutes=None)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["implicit", "explicit", "unrolled"])
+def test_a_training_cannot_read_test_flows(small, monkeypatch, name):
+    def validate(self, model):
+        flows = study.test_set(name, profile="quick", progress=False)
+        return {"error": float(len(flows))}
+
+    assert study.train(name, profile="quick", seed=1).finished
+    monkeypatch.setattr(trainings._Training, "validate", validate)
+    with pytest.raises(splits.SplitError, match="test flows of Navier-Stokes"):
+        study.train(name, profile="quick")
+    assert len(study.test_set(profile="quick", progress=False)) == TINY.test
+
+
+def test_validation_flows_are_neither_trained_on_nor_tested_on(small):
+    training = trainings._Training("explicit", "quick", 0, study.new("explicit"), "cpu")
+    tested = study.test_set(profile="quick", progress=False).vorticity.float().flatten(1)
+    flows = training.grids[TINY.n][1].flatten(1)
+    trained, validation = flows[: TINY.train], flows[TINY.train :]
+    assert len(validation) == TINY.batch
+    x, y = training.training_flows(TINY.steps["explicit"][0] - 1)
+    assert torch.equal(y.flatten(1), trained)
+    assert len(x) == TINY.train
+    assert torch.cdist(validation, trained).min() > 0.1
+    assert torch.cdist(validation, tested).min() > 0.1
 
 
 def test_implicit_training_resumes_exactly(small):

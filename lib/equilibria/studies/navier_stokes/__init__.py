@@ -3,14 +3,16 @@
 `recipes`      which models there are, their networks and flows; where trained ones are kept
 `visits`       how the implicit model is trained: visits to a pool of flows that keep their states
 `trainings`    `train`
-`measures`     what a model is asked: answers, errors and steepness along the iterations, memory
+`measures`     what a model is asked: answers, errors and true local constants along the iterations
+`protocols`    the Lipschitz constant of Fig. 4 by waves, corrected and as released
 `evaluation`   what finished models do on the test flows, recorded: `evaluate_all`
+`curves`       the error along t over all test flows, recorded
 `surveys`      what the classical solver finds among the flows, recorded
 `summaries`    records of several seeds, condensed for the notebook
 """
 
+from equilibria.studies.navier_stokes.curves import ALONG
 from equilibria.studies.navier_stokes.evaluation import (
-    ALONG,
     ALONG_FLOWS,
     LOCAL_FLOWS,
     LOCAL_T,
@@ -19,16 +21,22 @@ from equilibria.studies.navier_stokes.evaluation import (
     probe,
 )
 from equilibria.studies.navier_stokes.measures import (
-    PERCENTILES,
     TEST_STEPS,
     answer,
     errors_along_t,
-    lipschitz_along_t,
     local_along_t,
-    perturbations,
     predictions_along_t,
     relative_error,
     solved,
+)
+from equilibria.studies.navier_stokes.protocols import (
+    PERCENTILES,
+    lipschitz_along_t,
+    perturbations,
+    released_forcing,
+    released_lipschitz,
+    released_waves,
+    wavenumbers,
 )
 from equilibria.studies.navier_stokes.recipes import (
     DEPTHS,
@@ -90,6 +98,9 @@ __all__ = [
     "probe",
     "recorded_survey",
     "relative_error",
+    "released_forcing",
+    "released_lipschitz",
+    "released_waves",
     "reports",
     "seeds",
     "settled_flags",
@@ -100,4 +111,5 @@ __all__ = [
     "train",
     "training_bytes",
     "turned",
+    "wavenumbers",
 ]

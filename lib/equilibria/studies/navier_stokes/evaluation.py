@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from equilibria.operators.fourier import ExplicitFNO, ImplicitFNO
 from equilibria.problems.flow_grid import resample
+from equilibria.studies.navier_stokes.curves import ALONG, record_curves
 from equilibria.studies.navier_stokes.measures import (
     errors_along_t,
     local_along_t,
@@ -22,11 +24,9 @@ from equilibria.studies.navier_stokes.surveys import record_survey
 from equilibria.studies.navier_stokes.trainings import default_device
 from equilibria.training.records import rounded
 
-__all__ = ["ALONG", "ALONG_FLOWS", "LOCAL_FLOWS", "LOCAL_T", "evaluate", "evaluate_all", "probe"]
+__all__ = ["ALONG_FLOWS", "LOCAL_FLOWS", "LOCAL_T", "evaluate", "evaluate_all", "probe"]
 
-# iterations t of Picard at which the error is recorded, and on how many test flows
-ALONG = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 50, 100, 200)
-ALONG_FLOWS = 60
+ALONG_FLOWS = 60  # test flows of each model's own error along t; `curves` takes all flows
 # iterations t at which true local constants are recorded, and at how many test flows
 LOCAL_T = (1, 2, 4, 8, 16, 32, 64, 128)
 LOCAL_FLOWS = 3
@@ -37,17 +37,24 @@ _BATCH = 20  # flows that are computed at once
 def evaluate_all(*, profile: str, minutes: float | None = None, device: str | None = None) -> bool:
     """Record every finished model whose record is missing or belongs to other weights.
 
-    In the profile ``quick`` the survey of the flows is recorded last. Returns True when all records
-    are there; False when the time limit ended it, and the same call goes on.
+    Error curves over all test flows follow (`record_curves`) and, in the profile ``quick``, the
+    survey of the flows. Returns True when all records are there; False when the time limit ended
+    it, and the same call goes on.
     """
+    begun = time.monotonic()
+    device = device or default_device()
     complete = RECORDS.record(
         names(profile),
         _everything,
         profile=profile,
         minutes=minutes,
-        device=device or default_device(),
+        device=device,
         describe=_summary,
     )
+    if not complete:
+        return False
+    left = None if minutes is None else minutes - (time.monotonic() - begun) / 60
+    complete = record_curves(profile=profile, minutes=left, device=device)
     if complete and profile == "quick":
         record_survey()
     return complete

@@ -12,32 +12,19 @@ from torch import Tensor
 
 from equilibria import lipschitz
 from equilibria.operators.fourier import ExplicitFNO, ImplicitFNO
-from equilibria.problems.flow_data import VISCOSITY
-from equilibria.problems.flow_equation import linearised
-from equilibria.problems.flow_grid import half_plane, waves
 from equilibria.solvers import Anderson, Method, Solution, solve, trajectory
 
 __all__ = [
-    "PERCENTILES",
     "TEST_STEPS",
     "answer",
     "errors_along_t",
-    "lipschitz_along_t",
     "local_along_t",
-    "perturbations",
     "predictions_along_t",
     "relative_error",
     "solved",
 ]
 
 TEST_STEPS = 50  # evaluations of G at most behind a test answer (the paper's)
-# percentiles of frequency in the Lipschitz protocol (the paper's)
-PERCENTILES = (
-    *(0.01, 0.02, 0.03, 0.04, 0.05),
-    *(0.1, 0.3, 0.5, 0.7, 0.9),
-    *(0.95, 0.96, 0.97, 0.98, 0.99),
-)
-
 _ANDERSON = Anderson()
 
 
@@ -95,60 +82,6 @@ def errors_along_t(
 
 
 # ---------------------------------------------------------------------------------------- steepness
-def perturbations(
-    vorticity: Tensor,
-    viscosity: float,
-    *,
-    norm: float = 0.01,
-    percentiles: tuple[float, ...] = PERCENTILES,
-) -> tuple[Tensor, Tensor]:
-    """The small moves of the paper's protocol: (dw (R, n, n), df (B, R, 2, n, n)), section 5.2.
-
-    dw are plane sine waves of this norm at R percentiles of the frequencies, sorted by radius; df
-    is the change of forcing that each of them asks for at each flow, by the linearised equation.
-    """
-    n = vorticity.shape[-1]
-    k, l, half = half_plane(torch.arange(1 - n // 2, n // 2), torch.arange(n // 2))  # noqa: E741  the pair (k, l)
-    pairs = torch.stack([k[half], l[half]], 1)
-    order = torch.argsort(pairs.square().sum(1), stable=True)
-    ranks = [int(p * (len(order) - 1)) for p in percentiles]
-    sines = waves(n, pairs[order[ranks]])[:, 1]
-    dw = norm * sines.to(vorticity)
-    df = [linearised(vorticity, wave.expand_as(vorticity), viscosity) for wave in dw]
-    return dw, torch.stack(df, 1)
-
-
-def lipschitz_along_t(
-    model: ImplicitFNO,
-    vorticity: Tensor,
-    forcing: Tensor,
-    *,
-    steps: int,
-    viscosity: float = VISCOSITY,
-    norm: float = 0.01,
-    percentiles: tuple[float, ...] = PERCENTILES,
-) -> tuple[Tensor, Tensor]:
-    """The paper's protocol in one pass, in the model's dtype: (ratios, errors).
-
-    ratios  |y_t(f + df) - y_t(f)| / |df| for each of the R `perturbations`, (steps, R, B)
-    errors  relative error of the clean and of all perturbed runs against their own labels w and
-            w + dw, (steps, R + 1, B)
-    """
-    dtype = next(model.parameters()).dtype
-    dw, df = perturbations(vorticity, viscosity, norm=norm, percentiles=percentiles)
-    runs = torch.cat([forcing[None], forcing[None] + df.transpose(0, 1)])
-    runs = runs.to(dtype)  # (R + 1, B, 2, n, n)
-    labels = torch.cat([vorticity[None], vorticity[None] + dw[:, None]]).to(dtype)
-    size = (runs[1:] - runs[:1]).flatten(2).norm(dim=2)
-    ratios, errors = [], []
-    for y in predictions_along_t(model, runs.flatten(0, 1), steps=steps):
-        answers = y.view_as(labels)
-        moved = (answers[1:] - answers[:1]).flatten(2).norm(dim=2)
-        ratios.append(moved / size)
-        errors.append(relative_error(y, labels.flatten(0, 1)).view(labels.shape[:2]))
-    return torch.stack(ratios), torch.stack(errors)
-
-
 def local_along_t(
     model: ExplicitFNO | ImplicitFNO,
     x: Tensor,

@@ -25,6 +25,7 @@ from equilibria.checks import require
 from equilibria.operators.fourier import ExplicitFNO, ImplicitFNO
 from equilibria.problems import flow_data
 from equilibria.problems.flow_data import Flows
+from equilibria.training import splits
 from equilibria.training.records import CaseRecords
 
 __all__ = [
@@ -178,7 +179,11 @@ def test_set(
     count: int | None = None,
     progress: bool = True,
 ) -> Flows:
-    """The first ``count`` (None: all) test flows of a model's regime, the same for every seed."""
+    """The first ``count`` (None: all) test flows of a model's regime, the same for every seed.
+
+    Raises `SplitError` while a training runs.
+    """
+    splits.reading_test_data("test flows of Navier-Stokes")
     recipe = RECIPES[profile]
     return flow_data.data(
         regime_of(name, profile),

@@ -31,6 +31,7 @@ from equilibria.studies.navier_stokes.recipes import (
     regime_of,
 )
 from equilibria.studies.navier_stokes.visits import FREE, FlowPool, pool_loss, turned
+from equilibria.training import splits
 
 __all__ = ["UNROLLED", "compiled", "default_device", "train", "training_bytes"]
 
@@ -58,6 +59,7 @@ def compiled(model: Network) -> Network:
     return cast(Network, torch.compile(model))  # it passes attributes on to the model
 
 
+@splits.trains
 def train(
     name: str,
     *,
@@ -69,7 +71,8 @@ def train(
     """Train one model, or resume where an earlier call stopped (from ``data/trainings``).
 
     Writes ``data/checkpoints/navier_stokes/NAME-seedN``. The flows are made first, once for all
-    models. Raises ValueError for an unknown name or profile.
+    models. Raises ValueError for an unknown name or profile, and `SplitError` should anything in it
+    read test flows.
     """
     device = device or default_device()
     model = new(name, profile=profile, seed=seed).to(device)

@@ -19,18 +19,18 @@ _LOCAL_TICKS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 def steepness(data: dict[str, Any]) -> Figure:
-    """Fig. 4, against t: L_t of the paper's protocol, true local constants, and the error.
+    """Fig. 4, against t: L_t by both protocols, true local constants, and the error.
 
     Local constants are shown over those of the physical map.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(14.5, 4.3))
+    figure, axes = plt.subplots(1, 3, figsize=(15.5, 4.6))
     row = data["steepness"]
     steps = len(row["lipschitz"])
-    _protocol(axes[0], row)
+    _protocols(axes[0], row)
     _local_constants(axes[1], row)
-    _errors(axes[2], row)
+    _errors(axes[2], row, data["along_all"])
     iterations(axes[0], TICKS, last=steps)
-    axes[0].legend(fontsize="small", loc="best")
+    axes[0].legend(fontsize="small", loc="center right")
     iterations(axes[1], _LOCAL_TICKS, last=row["local_t"][-1])
     axes[1].legend(fontsize="small", loc="upper right")
     iterations(axes[2], TICKS, last=steps)
@@ -39,15 +39,31 @@ def steepness(data: dict[str, Any]) -> Figure:
     return figure
 
 
-def _protocol(axis: Axes, row: dict[str, Any]) -> None:
+def _protocols(axis: Axes, row: dict[str, Any]) -> None:
+    blue = COLOURS["implicit"]
     t = range(1, len(row["lipschitz"]) + 1)
-    axis.plot(t, row["lipschitz"], color=COLOURS["implicit"], lw=2, label="implicit, y_t")
-    axis.axhline(row["target"], color=COLOURS["closed_form"], ls=":", label="the physical map")
-    axis.axhline(row["explicit_lipschitz"], color=COLOURS["explicit"], ls="--", label="explicit")
-    axis.set(ylabel="L_t", yscale="log", title="The paper's fifteen directions")
+    axis.plot(t, row["lipschitz"], color=blue, lw=2, label="corrected: implicit, y_t")
+    axis.axhline(
+        row["target"], color=COLOURS["closed_form"], ls=":", label="corrected: the physical map"
+    )
+    axis.axhline(
+        row["explicit_lipschitz"],
+        color=COLOURS["explicit"],
+        ls="--",
+        label="corrected: explicit",
+    )
+    released = zip(row["as_released_t"], row["as_released"], strict=True)
+    shown = [(t, value) for t, value in released if value > 0]
+    if shown:
+        label = f"as released: implicit (0 before t = {shown[0][0]})"
+        axis.plot(*zip(*shown, strict=True), color=COLOURS["naive"], ls="-.", lw=2, label=label)
+    title = f"{len(row['waves'])} waves at {row['flows']} flows, two protocols"
+    axis.set(ylabel="L_t, in the units of each protocol", yscale="log", title=title)
     low, high = axis.get_ylim()
-    ticks = [tick for tick in (5, 10, 20, 50, 100, 200, 500, 1000) if low <= tick <= high]
-    axis.set_yticks(ticks, [str(tick) for tick in ticks])
+    every = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+    ticks = [tick for tick in every if low <= tick <= high]
+    axis.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.minorticks_off()
 
 
 def _local_constants(axis: Axes, row: dict[str, Any]) -> None:
@@ -83,12 +99,20 @@ def _local_constants(axis: Axes, row: dict[str, Any]) -> None:
     )
 
 
-def _errors(axis: Axes, row: dict[str, Any]) -> None:
-    t = range(1, len(row["lipschitz"]) + 1)
+def _errors(axis: Axes, row: dict[str, Any], on_all_flows: list[dict[str, Any]]) -> None:
+    times = range(1, len(row["lipschitz"]) + 1)
     mean, std = np.asarray(row["error_mean"]), np.asarray(row["error_std"])
     colour = COLOURS["implicit"]
-    axis.plot(t, mean, color=colour, lw=2, label="implicit, y_t (band: one std)")
-    axis.fill_between(t, np.maximum(mean - std, 1e-3), mean + std, color=colour, alpha=0.15, lw=0)
+    label = f"implicit, y_t, {row['flows']} flows (band: one std)"
+    axis.plot(times, mean, color=colour, lw=2, label=label)
+    axis.fill_between(
+        times, np.maximum(mean - std, 1e-3), mean + std, color=colour, alpha=0.15, lw=0
+    )
+    for record in on_all_flows[:1]:
+        curve = zip(record["t"], record["mean"], strict=True)
+        points = [(t, value) for t, value in curve if t in times]
+        label = f"all {record['flows']} test flows"
+        axis.plot(*zip(*points, strict=True), "o", ms=4, color=colour, label=label)
     axis.axhline(row["explicit_error"], color=COLOURS["explicit"], ls="--", label="explicit")
     axis.set(
         ylabel="relative L2 error", ylim=(0, None), title="The error meanwhile, clean and perturbed"
