@@ -17,7 +17,7 @@ is not finite, stands for a solve that failed or an event that never came: the c
                    ``factor`` or less, and from position ``after`` on stays within ``within`` of
                    its least value
 ``rises``          ``{slack}``: a curve never falls by more than ``slack`` of its largest value,
-                   and ends above its first value
+                   and ends above its first value; ``falls`` is its mirror image
 ``less_than``      ``{key, factor}``: each number is below ``factor`` times its partner under
                    ``key``; ``case/model:key`` is another model's record, ``published:key`` the
                    claim's own published numbers. Lists pair entry by entry, and a number under
@@ -30,7 +30,6 @@ is not finite, stands for a solve that failed or an event that never came: the c
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -46,6 +45,7 @@ from equilibria.companion.claims.values import (
     numbers,
     pairs,
     require_tail,
+    rises,
 )
 
 __all__ = ["PREDICATES", "Beats", "LookUp", "Predicate", "parse"]
@@ -229,16 +229,25 @@ class Rises(Predicate):
 
     @override
     def holds(self, value: Value, other: LookUp) -> bool:
-        return all(self._rises(curve) for curve in curves(value))
-
-    def _rises(self, curve: list[float]) -> bool:
-        slack = self.slack * max(map(abs, curve))
-        steps = itertools.pairwise(curve)
-        return curve[-1] > curve[0] and all(b >= a - slack for a, b in steps)
+        return all(rises(curve, self.slack) for curve in curves(value))
 
     @override
     def words(self) -> str:
         return "rises"
+
+
+class Falls(Predicate):
+    """Every curve falls, up to a slack, and ends below its first value."""
+
+    slack: float = Field(ge=0)
+
+    @override
+    def holds(self, value: Value, other: LookUp) -> bool:
+        return all(rises([-number for number in curve], self.slack) for curve in curves(value))
+
+    @override
+    def words(self) -> str:
+        return "falls"
 
 
 class LessThan(Predicate):
@@ -303,6 +312,7 @@ PREDICATES: dict[str, type[Predicate]] = {
     "climbs": Climbs,
     "descends": Descends,
     "rises": Rises,
+    "falls": Falls,
     "less_than": LessThan,
     "beats": Beats,
 }

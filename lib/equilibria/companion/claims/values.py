@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ __all__ = [
     "numbers",
     "pairs",
     "require_tail",
+    "rises",
     "show",
 ]
 
@@ -126,6 +128,13 @@ def pairs(value: Value, partner: Value) -> Iterator[tuple[float, float]]:
             yield from pairs(value, number)
     else:
         yield numbers(value)[0], numbers(partner)[0]
+
+
+def rises(curve: list[float], slack: float) -> bool:
+    """Whether no step falls by more than ``slack`` of the largest size, and the end is above."""
+    allowed = slack * max(map(abs, curve))
+    never_falls = all(b >= a - allowed for a, b in itertools.pairwise(curve))
+    return curve[-1] > curve[0] and never_falls
 
 
 def require_tail(curve: list[float], after: int) -> None:
