@@ -156,7 +156,8 @@ def _rate(moves: list[float], rounding: float) -> float:
 @torch.no_grad()
 def paths(model: LoopedTransformer, tokens: Tensor, steps: int) -> Paths:
     """How the states of two sequences, ``tokens`` (2, n), move and part at the last position."""
-    states = model.states(tokens, steps)[:, :, -1]  # (steps, 2, width)
+    last_states = [z[:, -1] for z in latent_states(model, model.encode(tokens), steps)]
+    states = torch.stack(last_states)  # (steps, 2, width)
     flat = states.transpose(0, 1).double()  # (2, steps, width)
     centred = flat - flat.mean((0, 1))
     _, s, axes = torch.linalg.svd(centred.flatten(0, 1), full_matrices=False)
