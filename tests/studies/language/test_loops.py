@@ -43,10 +43,11 @@ def test_paths_are_the_two_largest_principal_components():
 
 
 def test_paths_part_and_come_to_rest():
-    """z_t = b x (1 + a + ... + a^(t-1)) at the last position, with x the last token."""
+    """z_t = b x (1 + a + ... + a^(t-1)) at the last position, x = (3, 9) and (1, 1) there."""
     model, tokens = Linear(), torch.tensor([[1, 2, 3], [1, 2, 1]])
     found = loops.paths(model, tokens, 5)
-    assert found["apart"].tolist() == pytest.approx([1.0] * 5)  # |3 - 1| over their mean
+    size = (90**0.5 + 2**0.5) / 2
+    assert found["apart"].tolist() == pytest.approx([68**0.5 / size] * 5)
     moved = [0.5 ** (t - 1) * 0.5 / (1 - 0.5**t) for t in range(1, 6)]
     assert found["moved"].tolist() == pytest.approx(moved)
 
