@@ -69,7 +69,7 @@ def contraction(data: dict[str, Any]) -> Figure:
         xticks=questions,
         title="Running parity: one step, and many",
     )
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
