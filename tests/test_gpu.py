@@ -122,7 +122,7 @@ def test_shipped_models():
         truth, Blur(deblurring.kernel("quick")), generator=torch.Generator().manual_seed(0)
     )
     asked, some = (
-        language.reasoning.questions("parity", 4, 8, generator=0).tokens,
+        language.reasoning.test_questions("parity", 4, 8, seed=0).tokens,
         programs.generate(4, seed=3, progress=False),
     )
     found = []

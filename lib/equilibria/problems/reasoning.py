@@ -1,4 +1,4 @@
-"""Questions whose answer takes as many dependent steps as they are long (paper, section 5.4).
+"""Questions whose answer takes as many dependent steps as they are long.
 
 ===============  ===================================  ==============================
 task             tokens                               answer at each position

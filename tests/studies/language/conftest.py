@@ -2,7 +2,6 @@
 
 import pytest
 from equilibria.studies.language.reasoning import training as reasoning_training
-from equilibria.studies.language.senses import training as senses_training
 
 
 @pytest.fixture
@@ -11,7 +10,4 @@ def quick(tmp_path, monkeypatch):
     monkeypatch.setenv("EQUILIBRIA_DATA", str(tmp_path))
     monkeypatch.setattr(reasoning_training, "STEPS", {"quick": {"parity": 4, "sums": 4}})
     monkeypatch.setattr(reasoning_training, "BATCH", 4)
-    monkeypatch.setattr(senses_training, "STEPS", {"quick": 4})
-    monkeypatch.setattr(senses_training, "BATCH", 2)
-    monkeypatch.setattr(senses_training, "VALIDATED", 2)
     return tmp_path

@@ -28,17 +28,28 @@ def test_contraction_of_a_linear_loop():
 def test_paths_are_the_two_largest_principal_components():
     torch.manual_seed(0)
     model = LoopedTransformer(TINY).double()
-    tokens = running_sums(3, 6, generator=0).tokens
-    points, share = loops.paths(model, tokens, 7, start_seed=1)
-    last = model.states(tokens, 7, start_seed=1)[:, :, -1].transpose(0, 1)
+    tokens = running_sums(2, 6, generator=0).tokens
+    found = loops.paths(model, tokens, 7)
+    points, share = found["points"], found["share"]
+    last = model.states(tokens, 7)[:, :, -1].transpose(0, 1)  # (2, 7, width)
     centred = last - last.mean((0, 1))
     spread = centred.square().sum()
-    assert points.shape == (3, 7, 2)
+    assert points.shape == (2, 7, 2)
     assert share[0] >= share[1]
     assert points.mean((0, 1)).abs().max() < 1e-12
     torch.testing.assert_close(points.square().sum((0, 1)), share * spread)
     variances = torch.linalg.eigvalsh(centred.flatten(0, 1).T @ centred.flatten(0, 1))
     torch.testing.assert_close(share * spread, variances.flip(0)[:2])
+
+
+def test_paths_part_and_come_to_rest():
+    """z_t = b x (1 + a + ... + a^(t-1)) at the last position, x = (3, 9) and (1, 1) there."""
+    model, tokens = Linear(), torch.tensor([[1, 2, 3], [1, 2, 1]])
+    found = loops.paths(model, tokens, 5)
+    size = (90**0.5 + 2**0.5) / 2
+    assert found["apart"].tolist() == pytest.approx([68**0.5 / size] * 5)
+    moved = [0.5 ** (t - 1) * 0.5 / (1 - 0.5**t) for t in range(1, 6)]
+    assert found["moved"].tolist() == pytest.approx(moved)
 
 
 @pytest.mark.parametrize("times", [[], [0, 1], [2, 1], [1, 1]], ids=str)

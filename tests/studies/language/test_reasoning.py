@@ -23,32 +23,15 @@ def sums_of_the_last(tokens, t):
 
 def test_accuracy_is_right_when_the_wave_has_arrived():
     asked = running_sums(300, N, generator=1)
-    found = reasoning.accuracy_along_t(Wave(), "parity", N, range(1, 10), count=300)
+    found = reasoning.accuracy_along_t(Wave(), asked, range(1, 10))
     for t in range(1, 10):
         right = (sums_of_the_last(asked.tokens, t) == asked.answers[:, 1:]).double()
         assert found["last"][t - 1] == pytest.approx(right[:, -1].mean().item())
         assert found["all"][t - 1] == pytest.approx(right.mean().item())
     assert found["last"][N - 1 :] == [1.0] * 4
     assert 0.3 < found["last"][0] < 0.7
-    some = reasoning.accuracy_along_t(Wave(), "parity", N, [2, 5], count=300)
+    some = reasoning.accuracy_along_t(Wave(), asked, [2, 5])
     assert some["last"] == [found["last"][1], found["last"][4]]
-
-
-def test_loops_to_is_the_first_of_a_lasting_answer():
-    loops = [reasoning.loops_to(Wave(), "parity", n, limit=20) for n in (3, 6, 9)]
-    assert loops == [3, 6, 9]
-    assert reasoning.loops_to(Wave(), "parity", 9, limit=8) is None
-
-    class Leaving(Wave):
-        """Right at t = 6 alone."""
-
-        t = 0
-
-        def decode(self, z):
-            self.t += 1
-            return super().decode(z if self.t == 6 else 1 - z)
-
-    assert reasoning.loops_to(Leaving(), "parity", 6, limit=8) is None
 
 
 def test_lasting_is_the_first_after_the_last_miss():
@@ -61,7 +44,8 @@ def test_lasting_is_the_first_after_the_last_miss():
 
 def test_flips_are_counted_exactly():
     """A changed symbol at p changes the wave's answers at p, ..., p + t - 1."""
-    found = reasoning.flips_along_t(Wave(), "parity", N, [1, 3, 8], count=5)
+    asked = running_sums(5, N, generator=1)
+    found = reasoning.flips_along_t(Wave(), asked, [1, 3, 8])
     for i, t in enumerate((1, 3, 8)):
         changes = [min(t, N - p + 1) for p in range(1, N + 1)]
         assert found["mean"][i] == pytest.approx(sum(changes) / N)
@@ -69,22 +53,24 @@ def test_flips_are_counted_exactly():
     assert found["target_mean"] == (N + 1) / 2
     assert found["target_worst"] == N
     five_symbols = LoopedTransformer(replace(TINY, vocabulary=6))
-    found = reasoning.flips_along_t(five_symbols, "sums", N, [1], count=3)
+    asked = running_sums(3, N, modulus=5, generator=1)
+    found = reasoning.flips_along_t(five_symbols, asked, [1])
     assert found["target_worst"] == N
 
 
 def test_exits_agree_with_the_full_loop():
     torch.manual_seed(0)
     model = LoopedTransformer(TINY).double()
-    full = reasoning.accuracy_along_t(model, "parity", N, [12], count=50)["last"][0]
-    early, late = reasoning.exits(model, "parity", N, [0.5, 1e-300], limit=12, count=50)
+    asked = running_sums(50, N, generator=1)
+    full = reasoning.accuracy_along_t(model, asked, [12])["last"][0]
+    early, late = reasoning.exits(model, asked, [0.5, 1e-300], limit=12)
     assert late == {"tol": 1e-300, "loops": 12.0, "right": pytest.approx(full)}
     assert early["loops"] < 12
 
 
 def test_times_must_rise():
     with pytest.raises(ValueError, match="times must be rising numbers of loops from 1 on"):
-        reasoning.accuracy_along_t(Wave(), "parity", N, [2, 1])
+        reasoning.accuracy_along_t(Wave(), running_sums(2, N, generator=1), [2, 1])
 
 
 def test_the_norm_is_switched_off_in_a_copy():
@@ -141,9 +127,10 @@ def test_explicit_models_go_on_in_any_case():
 @pytest.mark.parametrize("seed", language.seeds("parity"))
 def test_shipped_parity_is_an_equilibrium_of_many_loops(seed):
     model, _ = language.load("parity", seed=seed)
-    found = reasoning.accuracy_along_t(model, "parity", 16, [4, 32, 128], count=60, seed=9)
-    few, enough, many = found["last"]
+    asked = reasoning.test_questions("parity", 60, 16, seed=9)
+    few, enough, many = reasoning.accuracy_along_t(model, asked, [4, 32, 128])["last"]
     assert few <= 0.7
     assert enough >= 0.98
     assert many >= 0.98
-    assert reasoning.flips_along_t(model, "parity", 16, [32], count=2)["worst"] == [16.0]
+    two = reasoning.test_questions("parity", 2, 16)
+    assert reasoning.flips_along_t(model, two, [32])["worst"] == [16.0]

@@ -1,12 +1,9 @@
 """Records of finished models: written once per set of weights, read back, laid side by side."""
 
 import pytest
-from equilibria.problems.word_senses import Split, contrast_pairs
 from equilibria.studies import language
-from equilibria.studies.language import reasoning, senses
+from equilibria.studies.language import reasoning
 from equilibria.studies.language.reasoning import records as reasoning_records
-from equilibria.studies.language.senses import records as senses_records
-from equilibria.studies.language.senses import tasks as senses_tasks
 
 
 def test_finished_reasoning_models_are_recorded(quick, monkeypatch):
@@ -21,7 +18,8 @@ def test_finished_reasoning_models_are_recorded(quick, monkeypatch):
     short, long = report["along_t"]
     assert (short["length"], long["length"]) == (2, 5)
     assert long["t"] == [*range(1, 11), 20, 40]
-    again = reasoning.accuracy_along_t(model, "parity", 5, long["t"])
+    asked = reasoning.test_questions("parity", report["questions"], 5)
+    again = reasoning.accuracy_along_t(model, asked, long["t"])
     assert long["last"] == pytest.approx(again["last"], abs=1e-5)
     assert long["all"] == pytest.approx(again["all"], abs=1e-5)
     assert long["loops"] == reasoning.lasting(long["t"], again["last"])
@@ -35,37 +33,6 @@ def test_finished_reasoning_models_are_recorded(quick, monkeypatch):
     assert curves["loops"][5] == [long["loops"]] * 2
     assert curves["right"][5] == [[value] * 2 for value in long["last"]]
     assert reasoning.right_at(curves, 5, 20) == [long["last"][10]] * 2
-
-
-def test_finished_models_of_the_senses_are_recorded(quick, monkeypatch):
-    monkeypatch.setattr(senses_records, "TIMES", {"phrasing": (1, 2), "context": (1,)})
-    whole = senses.split()
-    few = Split(whole.train[:6], whole.phrasing[:9], whole.context[:2])
-    senses.vocabulary()  # it is that of the whole, and cached
-    monkeypatch.setattr(senses_tasks, "split", lambda: few)
-    for name in ("senses", "senses-stack"):
-        language.train(name, profile="quick", seed=1, device="cpu")
-    assert language.evaluate_all(profile="quick", device="cpu")
-    reports = language.reports("senses", profile="quick")
-    answered = reports[0]["answers"]
-    model, _ = language.load("senses", seed=1, profile="quick")
-    asked = [(row["part"], row["t"]) for row in answered]
-    assert asked == [("phrasing", 1), ("phrasing", 2), ("context", 1)]
-    assert answered[1]["texts"] == senses.answers(model, few.phrasing, 2)
-    assert answered[2]["texts"] == senses.answers(model, few.context, 1)
-    (explicit,) = language.reports("senses-stack", profile="quick")
-    assert [row["t"] for row in explicit["answers"]] == [1, 1]
-
-    scores, pair_scores = senses.scores_along_t(reports)
-    assert scores["t"] == {"phrasing": [1, 2], "context": [1]}
-    assert pair_scores["t"] == [1, 2]
-    texts = answered[1]["texts"]
-    assert scores["f1"]["phrasing"][1] == [senses.answer_scores(few.phrasing, texts)["f1"]]
-    pairs = contrast_pairs(few.phrasing)
-    assert pairs
-    expected = senses.pair_scores(pairs, dict(zip(few.phrasing, texts, strict=True)))
-    assert pair_scores["distance"][1] == [expected["distance"]]
-    assert pair_scores["right_ratio"] == expected["right_ratio"]
 
 
 def test_a_record_is_written_once_per_set_of_weights(quick, monkeypatch, capsys):

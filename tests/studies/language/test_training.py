@@ -4,6 +4,8 @@ import pytest
 import torch
 from equilibria import checkpoints, training
 from equilibria.studies import language
+from equilibria.studies.language.reasoning import training as reasoning_training
+from equilibria.training.splits import SplitError
 
 
 def test_the_names_are_those_of_models_alone():
@@ -24,14 +26,40 @@ def test_a_few_steps_write_a_checkpoint_that_loads(quick, name):
     assert language.seeds(name) == []
     with pytest.raises(checkpoints.CheckpointError, match=f"{name}-seed5.json"):
         language.load(name, seed=5, profile="quick")
-    if name in language.reasoning.NAMES:
-        task, _, kind = name.partition("-")
-        times = [1 if kind else 32]
-        again = language.reasoning.accuracy_along_t(model, task, 16, times, count=64)["last"]
-        assert again[0] == pytest.approx(card["metrics"]["right_at_16"])
+    task, _, kind = name.partition("-")
+    asked = language.reasoning.validation_questions(task, 64, 16)
+    again = language.reasoning.accuracy_along_t(model, asked, [1 if kind else 32])["last"]
+    assert again[0] == pytest.approx(card["metrics"]["right_at_16"])
 
 
-@pytest.mark.parametrize("name", ["parity", "senses"])
+def test_a_training_cannot_be_validated_on_test_questions(quick, monkeypatch):
+    monkeypatch.setattr(
+        reasoning_training, "validation_questions", language.reasoning.test_questions
+    )
+    with pytest.raises(SplitError, match="train asked for test questions of parity"):
+        language.train("parity", profile="quick", device="cpu")
+
+
+def test_a_training_does_not_train_on_test_questions(quick, monkeypatch):
+    def drawn(task, count, length, *, generator):
+        return language.reasoning.test_questions(task, count, length)
+
+    monkeypatch.setattr(reasoning_training, "questions", drawn)
+    with pytest.raises(SplitError, match="train asked for test questions of sums"):
+        language.train("sums", profile="quick", device="cpu")
+
+
+def test_no_test_asks_the_questions_of_the_validation():
+    """All other seeds give other questions, and that of the validation is refused."""
+    validated = language.reasoning.validation_questions("parity", 64, 64)
+    tested = language.reasoning.test_questions("parity", 200, 64)
+    shared = set(map(tuple, validated.tokens.tolist())) & set(map(tuple, tested.tokens.tolist()))
+    assert not shared
+    with pytest.raises(ValueError, match="seed must be an int of at least 0 and below"):
+        language.reasoning.test_questions("parity", 2, 4, seed=2**40)
+
+
+@pytest.mark.parametrize("name", ["parity", "parity-once"])
 def test_a_stopped_training_ends_in_the_same_weights(quick, monkeypatch, name):
     settings = training.Settings
     monkeypatch.setattr(
@@ -53,5 +81,3 @@ def test_the_models_are_of_the_sizes_promised():
         count[name] = sum(p.numel() for p in language.new(name).parameters())
     assert count["parity"] == count["parity-once"] < 51_000
     assert count["parity-stack"] > 15 * count["parity"]
-    assert count["senses"] == count["senses-once"] < 2.6e6  # 10 MiB
-    assert count["senses-stack"] > 3 * count["senses"]

@@ -6,46 +6,11 @@ import torch
 
 from equilibria.operators.decoding import generate
 from equilibria.operators.huginn import load_huginn, load_tokenizer
-from equilibria.studies.language import load, senses
 
-__all__ = ["ask", "ask_checkpoint"]
+__all__ = ["ask"]
 
 
 def ask(
-    question: str,
-    steps: int,
-    *,
-    model: str = "senses",
-    seed: int = 0,
-    new_tokens: int = 40,
-    start_seed: int | None = 0,
-    revision: str | None = None,
-) -> str:
-    """The answer of a model to ``question`` after ``steps`` iterations per token.
-
-    model       "senses", the shipped small model, or what `ask_checkpoint` takes
-    seed        of the small model's training
-    start_seed  the seed of the random start state; None starts from zeros
-
-    Raises ValueError for a question that the model cannot read, and CheckpointError, in one line,
-    when the weights cannot be had.
-    """
-    if model == "senses":
-        small, _ = load("senses", seed=seed)
-        return senses.answer_question(
-            small, question, steps, start_seed=start_seed, new_tokens=new_tokens
-        )
-    return ask_checkpoint(
-        question,
-        steps,
-        checkpoint=model,
-        new_tokens=new_tokens,
-        start_seed=start_seed,
-        revision=revision,
-    )
-
-
-def ask_checkpoint(
     question: str,
     steps: int,
     *,
@@ -54,10 +19,17 @@ def ask_checkpoint(
     start_seed: int | None = 0,
     revision: str | None = None,
 ) -> str:
-    """The answer of a checkpoint in Huginn's format: a folder, or a repository of the Hub.
+    """The answer of a checkpoint to ``question`` after ``steps`` iterations per token.
 
-    "tomg-group-umd/huginn-0125" has 3.5 billion parameters: 7 GB to fetch, and as much memory, in
-    bfloat16. Raises as `ask` does.
+    checkpoint  in Huginn's format: a folder, or a repository of the Hub;
+                "tomg-group-umd/huginn-0125" has 3.5 billion parameters: 7 GB to fetch, and as much
+                memory, in bfloat16
+    new_tokens  the most tokens of the answer
+    start_seed  the seed of the random start state; None starts from zeros
+    revision    a commit of the repository; needed for all but Huginn, whose commit is pinned
+
+    Raises ValueError for a question that the model cannot read, and CheckpointError, in one line,
+    when the weights cannot be had.
     """
     large = load_huginn(checkpoint, revision=revision)
     tokenizer = load_tokenizer(checkpoint, revision=revision)

@@ -1,12 +1,13 @@
 """What is measured of any looped language model: steepness, contraction, paths of its states.
 
-All loops start from z_0 = 0 unless a seed for a random start is given. Notation as in the paper:
-x is the embedded input, z_t the latent state after t iterations of z <- G(z, x).
+All loops start from z_0 = 0. Notation as in the paper: x is the embedded input, z_t the latent
+state after t iterations of z <- G(z, x).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from equilibria.operators.looped_transformer import LoopedTransformer
 from equilibria.solvers import trajectory
 
 __all__ = [
+    "Paths",
     "contraction",
     "device_of",
     "latent_states",
@@ -25,6 +27,21 @@ __all__ = [
 ]
 
 _RATE_MOVES = 10  # the rate of convergence is a mean over so many movements
+
+
+class Paths(TypedDict):
+    """How the states z_1, ..., z_T of two sequences move, at their last position.
+
+    points  (2, T, 2), the states on the two principal axes of them all
+    share   (2,) the part of the variance that each axis explains
+    apart   (T,) their distance |z_t - z'_t| over their mean size
+    moved   (T,) their mean movement |z_t - z_(t-1)| over the same
+    """
+
+    points: Tensor
+    share: Tensor
+    apart: Tensor
+    moved: Tensor
 
 
 def latent_states(model: LoopedTransformer, x: Tensor, steps: int) -> Iterator[Tensor]:
@@ -137,19 +154,21 @@ def _rate(moves: list[float], rounding: float) -> float:
 
 
 @torch.no_grad()
-def paths(
-    model: LoopedTransformer, tokens: Tensor, steps: int, *, start_seed: int | None = None
-) -> tuple[Tensor, Tensor]:
-    """(points (B, steps, 2), share (2,)): how the last position's state moves.
-
-    The points are z_1, ..., z_steps of every sequence on the two principal axes of them all;
-    ``share`` is the part of the variance that each axis explains.
-    """
-    states = model.states(tokens, steps, start_seed=start_seed)
-    flat = states[:, :, -1].transpose(0, 1).double()  # (B, steps, width)
+def paths(model: LoopedTransformer, tokens: Tensor, steps: int) -> Paths:
+    """How the states of two sequences, ``tokens`` (2, n), move and part at the last position."""
+    last_states = [z[:, -1] for z in latent_states(model, model.encode(tokens), steps)]
+    states = torch.stack(last_states)  # (steps, 2, width)
+    flat = states.transpose(0, 1).double()  # (2, steps, width)
     centred = flat - flat.mean((0, 1))
     _, s, axes = torch.linalg.svd(centred.flatten(0, 1), full_matrices=False)
-    return centred @ axes[:2].T, s[:2] ** 2 / (s**2).sum()
+    size = states.norm(dim=-1).mean(1)
+    moves = torch.cat([states[:1], states[1:] - states[:-1]])  # the first one is from z_0 = 0
+    return Paths(
+        points=centred @ axes[:2].T,
+        share=s[:2] ** 2 / (s**2).sum(),
+        apart=(states[:, 0] - states[:, 1]).norm(dim=-1) / size,
+        moved=moves.norm(dim=-1).mean(1) / size,
+    )
 
 
 def _norm(z: Tensor) -> Tensor:

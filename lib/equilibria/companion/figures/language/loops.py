@@ -1,4 +1,4 @@
-"""Figures of what is measured of any loop: steepness, contraction and early exit."""
+"""Figures of what is measured of a loop: steepness, contraction, paths and early exit."""
 
 from __future__ import annotations
 
@@ -8,47 +8,27 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from equilibria.companion.figures import COLOURS, SEQUENCE
 from equilibria.companion.figures.language.shared import SMALL_TEXT, TITLES, loop_axis
 
-__all__ = ["contraction", "exits", "steepness"]
+__all__ = ["contraction", "exits", "paths", "steepness"]
 
 _STEEPNESS_TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200)
-# What an answer costs and buys under early exit, per task: measure, and labels of both axes.
-_EXITS = {
-    "parity": ("right", "mean loops a question", "last answers right"),
-    "senses": ("f1", "mean loops a token", "word F1"),
-}
-_DISCRETE = {
-    "parity": "answers that change with one symbol, worst",
-    "senses": "words that differ, answers over questions",
-}
 
 
 def steepness(data: dict[str, Any]) -> Figure:
-    """True local Lipschitz constants of the state and of the logits, and the discrete ones."""
-    figure, axes = plt.subplots(1, 2, figsize=(11.5, 4.9))
-    for axis, (task, row) in zip(axes, data["steepness"].items(), strict=True):
-        _plot_steepness(axis, task, row)
-    axes[0].set_ylabel("Lipschitz constant")
-    return figure
-
-
-def _plot_steepness(axis: Axes, task: str, row: dict[str, Any]) -> None:
+    """True local Lipschitz constants of the state and of the logits, and the discrete one."""
+    figure, axis = plt.subplots(figsize=(7.2, 5.2))
+    row = data["steepness"]
     for which, colour, label in (
         ("latent", COLOURS["implicit"], "|dz_t/dx|, latent state"),
         ("logits", SEQUENCE[4], "|d logits/dx|, last position"),
     ):
         values = np.asarray(row[which])  # one row per t, one column per question
-        axis.plot(
-            row["t"],
-            np.median(values, 1),
-            "o-",
-            ms=4,
-            color=colour,
-            label=f"{label}: median (band: all questions)",
-        )
+        label = f"{label}: median (band: all {values.shape[1]} questions)"
+        axis.plot(row["t"], np.median(values, 1), "o-", ms=4, color=colour, label=label)
         axis.fill_between(row["t"], values.min(1), values.max(1), color=colour, alpha=0.15, lw=0)
     axis.plot(
         row["discrete_t"],
@@ -57,66 +37,101 @@ def _plot_steepness(axis: Axes, task: str, row: dict[str, Any]) -> None:
         ms=4,
         mfc="none",
         color=COLOURS["closed_form"],
-        label=_DISCRETE[task],
+        label="answers that change with one symbol, worst",
     )
     loop_axis(axis, max(row["t"][-1], row["discrete_t"][-1]))
     everything = [*np.ravel(row["latent"]), *np.ravel(row["logits"]), *row["discrete"]]
     low, high = 0.7 * min(everything), 1.4 * max(everything)
-    questions = len(row["latent"][0])
-    asked = f"n = {row['length']}" if "length" in row else f"{questions} questions"
-    axis.set(yscale="log", ylim=(low, high), title=f"{TITLES[task]}, {asked}")
+    title = f"{TITLES['parity'].capitalize()}, n = {row['length']}"
+    axis.set(ylabel="Lipschitz constant", yscale="log", ylim=(low, high), title=title)
     axis.yaxis.set_major_formatter("{x:g}")
     axis.yaxis.set_minor_formatter("")
     axis.set_yticks([tick for tick in _STEEPNESS_TICKS if low <= tick <= high])
-    axis.legend(fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.17))
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=1)
+    return figure
 
 
 def contraction(data: dict[str, Any]) -> Figure:
     """The modulus |dG/dz| where the loop ends, and the rate of convergence, per question."""
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4), sharey=True)
-    for axis, (task, row) in zip(axes, data["contraction"].items(), strict=True):
-        questions = range(1, len(row["modulus"]) + 1)
-        axis.plot(
-            questions, row["modulus"], "o", color=COLOURS["implicit"], label="modulus |dG/dz| at z*"
-        )
-        axis.plot(
-            questions,
-            row["rate"],
-            "s",
-            mfc="none",
-            color=COLOURS["implicit"],
-            label="observed rate of convergence",
-        )
-        axis.axhline(1, color=COLOURS["closed_form"], lw=1)
-        axis.set(xlabel="question", title=TITLES[task], xticks=questions, ylim=(0, None))
-    axes[0].set_ylabel("factor a loop")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure, axis = plt.subplots(figsize=(7.2, 4))
+    row = data["contraction"]
+    questions = range(1, len(row["modulus"]) + 1)
+    colour = COLOURS["implicit"]
+    axis.plot(questions, row["modulus"], "o", color=colour, label="modulus |dG/dz| at z*")
+    axis.plot(
+        questions, row["rate"], "s", mfc="none", color=colour, label="observed rate of convergence"
+    )
+    axis.axhline(1, color=COLOURS["closed_form"], lw=1, label="1: no contraction above")
+    axis.set(
+        xlabel="question",
+        ylabel="factor per loop",
+        ylim=(0, None),
+        xticks=questions,
+        title="Running parity: one step, and many",
+    )
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
+
+
+def paths(data: dict[str, Any]) -> Figure:
+    """The latent states of two questions that differ in one symbol, at the last position.
+
+    Left on their two principal axes; right how far they are apart and how far they still move.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.4), width_ratios=[1.4, 1])
+    row = data["paths"]
+    colours = (COLOURS["implicit"], COLOURS["explicit"])
+    for points, colour, label in zip(row["points"], colours, row["labels"], strict=True):
+        _plot_path(axes[0], np.asarray(points), colour, label)
+    axes[0].set(
+        xlabel=f"first axis ({row['share'][0]:.0%} of the variance)",
+        ylabel=f"second axis ({row['share'][1]:.0%})",
+        title="One symbol apart, and parting",
+    )
+    axes[0].legend(fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.16))
+    loops = range(1, len(row["apart"]) + 1)
+    for which, style, face, colour, label in (
+        ("apart", "o-", COLOURS["implicit"], COLOURS["implicit"], "|z_t - z'_t| / |z_t|"),
+        ("moved", "s:", "none", COLOURS["bound"], "|z_t - z_(t-1)| / |z_t|"),
+    ):
+        axes[1].plot(loops, row[which], style, ms=4, mfc=face, color=colour, label=label)
+    loop_axis(axes[1], len(row["apart"]))
+    axes[1].set(yscale="log", ylabel="relative distance", title="Apart, and at rest")
+    axes[1].legend()
+    return figure
+
+
+def _plot_path(axis: Axes, path: NDArray[np.float64], colour: str, label: str) -> None:
+    """One path (steps, 2), with its first, second and last loop named."""
+    axis.plot(path[:, 0], path[:, 1], "-", lw=1, color=colour, alpha=0.7)
+    axis.scatter(path[:, 0], path[:, 1], s=14, color=colour, label=label)
+    for t in (1, 2, len(path)):
+        axis.annotate(
+            f"t = {t}",
+            (path[t - 1, 0], path[t - 1, 1]),
+            xytext=(6, -12 if t > 2 else 4),
+            textcoords="offset points",
+            fontsize=8,
+            color=colour,
+        )
 
 
 def exits(data: dict[str, Any]) -> Figure:
     """Early exit: the loops spent against what they buy, at falling tolerances."""
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4))
-    for axis, (task, rows) in zip(axes, data["exits"].items(), strict=True):
-        _plot_exits(axis, task, rows, data["fixed"][task])
-    figure.suptitle("Loops spent under early exit, tolerance below each point")
-    return figure
-
-
-def _plot_exits(axis: Axes, task: str, rows: list[dict[str, Any]], fixed: dict[str, Any]) -> None:
-    measure, cost, gain = _EXITS[task]
+    figure, axis = plt.subplots(figsize=(7.2, 4.2))
+    rows, fixed = data["exits"], data["fixed"]
     loops = [row["loops"] for row in rows]
     axis.plot(
         loops,
-        [row[measure] for row in rows],
+        [row["right"] for row in rows],
         "o-",
         color=COLOURS["implicit"],
-        label="each question stops by itself",
+        label="each question stops by itself, at the tolerance below the point",
     )
     for row in rows:
         axis.annotate(
             f"{row['tol']:g}",
-            (row["loops"], row[measure]),
+            (row["loops"], row["right"]),
             xytext=(0, -6),
             textcoords="offset points",
             ha="center",
@@ -127,21 +142,19 @@ def _plot_exits(axis: Axes, task: str, rows: list[dict[str, Any]], fixed: dict[s
         )
     axis.plot(
         fixed["t"],
-        fixed["value"],
+        fixed["right"],
         "s--",
         ms=4,
         mfc="none",
         color=COLOURS["bound"],
         label="the same t for all",
     )
-    title = TITLES[task]
-    if "length" in fixed:
-        title += f", n = {fixed['length']}"
     axis.set(
-        xlabel=cost,
-        ylabel=gain,
+        xlabel="mean loops per question",
+        ylabel="last answers right",
         ylim=(0, 1.05),
-        title=title,
         xlim=(0, 1.1 * max(loops + fixed["t"])),
+        title=f"Early exit: running parity, n = {fixed['length']}",
     )
     axis.legend(loc="lower right")
+    return figure

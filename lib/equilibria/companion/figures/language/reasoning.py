@@ -159,7 +159,7 @@ def _plot_flips(axis: Axes, n: int, row: dict[str, Any]) -> None:
         if kind in row:
             axis.axhline(row[kind]["worst"], color=colour, ls=":", lw=1.5, label=f"{name}, worst")
     # the accuracy has a scale of its own, and an empty curve for the legend of this one
-    look = {"color": COLOURS["closed_form"], "lw": 1, "alpha": 0.6}
+    look: dict[str, Any] = {"color": COLOURS["closed_form"], "lw": 1, "alpha": 0.6}
     accuracy_axis = axis.twinx()
     accuracy_axis.plot(row["t"], row["right"], **look)
     accuracy_axis.set(ylim=(0, 1.06), ylabel="last answers right")

@@ -12,7 +12,7 @@ from equilibria.companion.figures import COLOURS, iterations
 
 __all__ = ["KINDS", "SMALL_TEXT", "TITLES", "loop_axis", "percent_axis", "plot_seeds"]
 
-TITLES = {"parity": "running parity", "sums": "running sums modulo 5", "senses": "word senses"}
+TITLES = {"parity": "running parity", "sums": "running sums modulo 5"}
 # The explicit models: label and colour.
 KINDS = {
     "once": ("the same block once", COLOURS["explicit"]),

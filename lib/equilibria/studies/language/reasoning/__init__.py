@@ -5,7 +5,6 @@ from equilibria.studies.language.reasoning.measures import (
     exits,
     flips_along_t,
     lasting,
-    loops_to,
     without_state_norm,
 )
 from equilibria.studies.language.reasoning.records import (
@@ -14,7 +13,15 @@ from equilibria.studies.language.reasoning.records import (
     right_along_t,
     right_at,
 )
-from equilibria.studies.language.reasoning.tasks import LONGEST, NAMES, TASKS, new, questions
+from equilibria.studies.language.reasoning.tasks import (
+    LONGEST,
+    NAMES,
+    TASKS,
+    new,
+    questions,
+    test_questions,
+    validation_questions,
+)
 from equilibria.studies.language.reasoning.training import Curriculum, reasoning_loss
 
 __all__ = [
@@ -28,11 +35,12 @@ __all__ = [
     "exits",
     "flips_along_t",
     "lasting",
-    "loops_to",
     "new",
     "questions",
     "reasoning_loss",
     "right_along_t",
     "right_at",
+    "test_questions",
+    "validation_questions",
     "without_state_norm",
 ]

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from equilibria.operators.decoding import early_exit
 from equilibria.operators.looped_transformer import LoopedTransformer
+from equilibria.problems.reasoning import Questions
 from equilibria.studies.language.loops import device_of, latent_states, require_times
-from equilibria.studies.language.reasoning.tasks import TASKS, questions
 
 __all__ = [
     "Accuracy",
@@ -23,7 +23,6 @@ __all__ = [
     "exits",
     "flips_along_t",
     "lasting",
-    "loops_to",
     "without_state_norm",
 ]
 
@@ -53,21 +52,12 @@ class Exit(TypedDict):
 
 
 @torch.no_grad()
-def accuracy_along_t(
-    model: LoopedTransformer,
-    task: str,
-    length: int,
-    times: Sequence[int],
-    *,
-    count: int = 200,
-    seed: int = 1,
-) -> Accuracy:
-    """Shares of right answers over ``count`` questions of ``length`` symbols, at each t in times.
+def accuracy_along_t(model: LoopedTransformer, asked: Questions, times: Sequence[int]) -> Accuracy:
+    """Shares of right answers to the questions ``asked``, at each t in ``times``.
 
-    ``seed`` draws the questions. Raises ValueError for times that do not rise from 1 on.
+    Raises ValueError for times that do not rise from 1 on.
     """
     times = require_times(times)
-    asked = questions(task, count, length, generator=seed)
     truth = asked.answers[:, 1:].to(device_of(model))
     x = model.encode(asked.tokens.to(device_of(model)))
     accuracy = Accuracy(last=[], all=[])
@@ -95,46 +85,19 @@ def lasting(times: Sequence[int], right: Sequence[float], *, share: float = 0.99
     return first
 
 
-def loops_to(
-    model: LoopedTransformer,
-    task: str,
-    length: int,
-    *,
-    share: float = 0.99,
-    limit: int,
-    count: int = 200,
-    seed: int = 1,
-) -> int | None:
-    """The least t from which on, up to ``limit``, a ``share`` of the last answers is right.
-
-    None if there is no such t.
-    """
-    times = range(1, limit + 1)
-    accuracy = accuracy_along_t(model, task, length, times, count=count, seed=seed)
-    return lasting(times, accuracy["last"], share=share)
-
-
 @torch.no_grad()
-def flips_along_t(
-    model: LoopedTransformer,
-    task: str,
-    length: int,
-    times: Sequence[int],
-    *,
-    count: int = 20,
-    seed: int = 1,
-) -> Flips:
+def flips_along_t(model: LoopedTransformer, asked: Questions, times: Sequence[int]) -> Flips:
     """How many answers change when one input symbol changes, at each t in ``times``.
 
-    This is the paper's discrete Lipschitz constant (section 5.4), computed exactly. A symbol s
-    changes to s + 1 modulo m.
+    This is a discrete Lipschitz constant of the map from symbols to answers, computed exactly. The
+    questions ``asked`` are running sums modulo m; a symbol s changes to s + 1 modulo m.
 
     mean, worst                over the position of the changed symbol, then averaged over questions
     target_mean, target_worst  the same for the right answers
     """
     times = require_times(times)
-    asked = questions(task, count, length, generator=seed)
-    modulus = TASKS[task]
+    modulus = asked.vocabulary - 1  # one token begins the question
+    count = len(asked.tokens)
     changed = _change_each_symbol(asked.tokens, modulus)  # (count, length, length + 1)
     tokens = torch.cat([asked.tokens, changed.flatten(0, 1)]).to(device_of(model))
     target_mean, target_worst = _mean_and_worst(tokens[:, 1:].cumsum(1) % modulus, count)
@@ -164,17 +127,9 @@ def _mean_and_worst(answers: Tensor, count: int) -> tuple[float, float]:
 
 
 def exits(
-    model: LoopedTransformer,
-    task: str,
-    length: int,
-    tolerances: Sequence[float],
-    *,
-    limit: int,
-    count: int = 200,
-    seed: int = 1,
+    model: LoopedTransformer, asked: Questions, tolerances: Sequence[float], *, limit: int
 ) -> list[Exit]:
-    """Early exit at each tolerance, over ``count`` questions; ``limit`` bounds the iterations."""
-    asked = questions(task, count, length, generator=seed)
+    """Early exit at each tolerance, over the questions ``asked``, after at most ``limit`` loops."""
     tokens = asked.tokens.to(device_of(model))
     rows = []
     for tol in tolerances:

@@ -7,6 +7,7 @@ from typing import Any
 
 from equilibria.operators.looped_transformer import LoopedTransformer
 from equilibria.studies.language.reasoning.measures import accuracy_along_t, lasting
+from equilibria.studies.language.reasoning.tasks import test_questions
 from equilibria.training.records import rounded
 
 __all__ = ["LENGTHS", "accuracy_record", "right_along_t", "right_at"]
@@ -18,7 +19,7 @@ _COUNT = 200  # questions of each length
 def accuracy_record(
     model: LoopedTransformer, name: str, *, count: int | None = None
 ) -> dict[str, Any]:
-    """What a record holds: the number of ``questions`` per length, and ``along_t``, a list.
+    """What a record holds: the number of test ``questions`` per length, and ``along_t``, a list.
 
     Each entry of the latter has a ``length`` n of LENGTHS, the times ``t``, the shares of right
     answers ``last`` and ``all`` at each of them, and the ``loops`` to 99 %. The times are 1, ...,
@@ -29,7 +30,7 @@ def accuracy_record(
     rows = []
     for n in LENGTHS:
         times = [1] if kind else [*range(1, 2 * n + 1), 4 * n, 8 * n]
-        accuracy = accuracy_along_t(model, task, n, times, count=count)
+        accuracy = accuracy_along_t(model, test_questions(task, count, n), times)
         last, every = rounded(accuracy["last"]), rounded(accuracy["all"])
         loops = lasting(times, last)
         rows.append({"length": n, "t": times, "last": last, "all": every, "loops": loops})
@@ -39,11 +40,11 @@ def accuracy_record(
 def right_along_t(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The records of a model, all seeds side by side.
 
-    seeds, trained_length  one entry per seed
-    lengths                the lengths n of the questions
-    t[n]                   the times
-    right[n]               shares of right last answers: one row per t, one column per seed
-    loops[n]               loops to 99 %, one entry per seed; None if it is never reached
+    seeds     one entry per seed
+    lengths   the lengths n of the questions
+    t[n]      the times
+    right[n]  shares of right last answers: one row per t, one column per seed
+    loops[n]  loops to 99 %, one entry per seed; None if it is never reached
     """
     times: dict[int, list[int]] = {}
     right: dict[int, list[list[float]]] = {}
@@ -56,7 +57,6 @@ def right_along_t(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         loops[n] = [curve["loops"] for curve in curves]
     return {
         "seeds": [record["seed"] for record in records],
-        "trained_length": [record["metrics"]["trained_length"] for record in records],
         "t": times,
         "right": right,
         "loops": loops,

@@ -17,7 +17,7 @@ from torch.nn import functional
 from equilibria.operators.looped_transformer import LoopedTransformer
 from equilibria.problems.reasoning import IGNORED, Questions
 from equilibria.studies.language.reasoning.measures import accuracy_along_t
-from equilibria.studies.language.reasoning.tasks import LONGEST, questions
+from equilibria.studies.language.reasoning.tasks import LONGEST, questions, validation_questions
 from equilibria.training.visits import draw_int, graded_iterates, iterate_freely
 
 __all__ = ["BATCH", "STEPS", "Curriculum", "reasoning_loss"]
@@ -27,6 +27,7 @@ STEPS = {"quick": {"parity": 20, "sums": 20}, "paper": {"parity": 3500, "sums": 
 _MOST_EXTRA = 3  # iterations with gradient beyond the number of symbols
 _MOST_FREE = 32  # free iterations beyond the number of symbols, at full length
 _GRADED = 8  # iterations with gradient after the free ones
+_VALIDATED = 64  # questions of each length in a validation
 _MASTERED = 0.97  # share of right last answers from which a length counts as learned
 
 
@@ -110,11 +111,15 @@ class Curriculum:
             memory["spent"].zero_()
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """The length reached, and the share of right last answers at 16 and 64 symbols."""
+        """The length reached, and the share of right last answers at 16 and 64 symbols.
+
+        The questions are those of the validation, which no test asks.
+        """
         looped = cast(LoopedTransformer, model)  # the loop of training knows modules only
         metrics: dict[str, float] = {"trained_length": int(self.memory["length"])}
         for n in (LONGEST, 4 * LONGEST):
             t = 1 if self.explicit else 2 * n
-            accuracy = accuracy_along_t(looped, self.task, n, [t], count=64, seed=1)
+            asked = validation_questions(self.task, _VALIDATED, n)
+            accuracy = accuracy_along_t(looped, asked, [t])
             metrics[f"right_at_{n}"] = accuracy["last"][0]
         return metrics
