@@ -46,6 +46,7 @@ from equilibria.companion.claims.values import (
     pairs,
     require_tail,
     rises,
+    show,
 )
 
 __all__ = ["PREDICATES", "Beats", "LookUp", "Predicate", "parse"]
@@ -66,8 +67,22 @@ class Predicate(BaseModel):
         """The predicate in words, for tables."""
         raise NotImplementedError
 
+    def here(self, value: Value, other: LookUp) -> str:
+        """The measured value in words, for tables."""
+        return show(value)
 
-class _Bound(Predicate):
+
+class _OnNumbers(Predicate):
+    @override
+    def here(self, value: Value, other: LookUp) -> str:
+        """All numbers where they are few, else the least and the largest."""
+        found = numbers(value)
+        if len(found) <= 4:
+            return ", ".join(show(number) for number in found)
+        return f"{show(min(found))} to {show(max(found))}"
+
+
+class _Bound(_OnNumbers):
     bound: float
 
 
@@ -133,7 +148,7 @@ class Equals(Predicate):
         return f"{self.wanted}"
 
 
-class CloseTo(Predicate):
+class CloseTo(_OnNumbers):
     """Every number lies within a relative or an absolute distance of one value."""
 
     value: float
@@ -286,6 +301,12 @@ class Beats(Predicate):
         if self.lower_is_better:
             gaps = [replace(gap, mean=-gap.mean) for gap in gaps]
         return min(gaps, key=lambda gap: gap.mean - self.by - self._allowance(gap))
+
+    @override
+    def here(self, value: Value, other: LookUp) -> str:
+        gap = self.gap(value, other)
+        seeds = " (one seed each)" if max(gap.seeds) == 1 else ""
+        return f"{gap.mean:.4g} ± {gap.standard_error:.2g}{seeds}"
 
     def _allowance(self, gap: Gap) -> float:
         return self.standard_errors * gap.standard_error

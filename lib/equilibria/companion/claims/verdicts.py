@@ -19,8 +19,7 @@ from typing import Literal
 
 from equilibria.companion.claims import evidence
 from equilibria.companion.claims.model import Check, Claim, load
-from equilibria.companion.claims.predicates import Beats
-from equilibria.companion.claims.values import NoEvidence, NotFinite, show
+from equilibria.companion.claims.values import NoEvidence, NotFinite
 from equilibria.companion.parameters import find_notebook
 
 __all__ = ["RANK", "WORDS", "Finding", "Verdict", "judge", "judge_all"]
@@ -84,13 +83,7 @@ def _find(claim: Claim, check: Check, profile: str, unfinished: str | None) -> F
 
     try:
         value = evidence.value(claim, check, profile, unfinished=unfinished)
-        if isinstance(check.predicate, Beats):
-            gap = check.predicate.gap(value, other)
-            here = f"{gap.mean:.4g} ± {gap.standard_error:.2g}"
-            if max(gap.seeds) == 1:
-                here += " (one seed each)"
-        else:
-            here = show(value)
+        here = check.predicate.here(value, other)
         state: Literal["holds", "misses"] = (
             "holds" if check.predicate.holds(value, other) else "misses"
         )

@@ -8,7 +8,7 @@ from typing import TypedDict
 import torch
 from torch import Tensor
 
-from equilibria import lipschitz, regularity
+from equilibria import lipschitz, regularity, solve
 from equilibria.operators.sufficiency import Relaxed, regular_operator
 from equilibria.problems.steep_targets import TARGETS, Target, paper_step
 
@@ -51,6 +51,7 @@ class OneTarget(TypedDict):
     target: Tensor  # the largest |dF/dx| down to here
     operator_here: Tensor  # the largest Lip_x(G)(y) / (1 + |y|) at this distance
     regular: bool  # whether the audit found G regular
+    fixed_point_gap: float | None  # largest |y* - F| / (1 + |F|) there; None without a y*
     distance: Tensor  # the audited distances
     necessity: Necessity
     target_over_operator: float  # the last two, as a ratio
@@ -63,7 +64,9 @@ class Sufficiency(TypedDict):
     distance: Tensor
     order: list[str]
     targets: dict[str, OneTarget]
-    over_targets: dict[str, list[float] | bool]  # one entry per target, in `order`
+    over_targets: dict[
+        str, list[float] | list[float | None] | bool
+    ]  # one entry per target, in `order`
 
 
 def conceptual(times: list[int], points: int, device: str = "cpu") -> Conceptual:
@@ -124,6 +127,7 @@ def sufficiency(
             "late_growth_of_target": [one["late_growth"]["target"] for one in every],
             "measured_over_bound": [one["necessity"]["worst_ratio"] for one in every],
             "all_regular": all(one["regular"] for one in every),
+            "fixed_point_gap": [one["fixed_point_gap"] for one in every],
         },
     }
 
@@ -153,11 +157,21 @@ def _one_target(target: Target, distance: Tensor, seed: int, step: Step | None) 
         "target": curves["target"],
         "operator_here": steepest.reshape(-1, count).amax(0),
         "regular": report.regular,
+        "fixed_point_gap": _fixed_point_gap(G, target, audited),
         "distance": distance[_AUDITED],
         "necessity": _necessity(report, target, audited, len(distance[_AUDITED])),
         "target_over_operator": float(curves["target"][-1] / curves["operator"][-1]),
         "late_growth": {name: _late_growth(curve) for name, curve in curves.items()},
     }
+
+
+def _fixed_point_gap(G: Relaxed, target: Target, x: Tensor) -> float | None:
+    """How far the fixed point that is found from y = 0 lies from F(x), relatively."""
+    F = target.F(x)
+    solution = solve(G, torch.zeros_like(F), x, max_steps=1000, tol=1e-10, throw=False)
+    if not bool(solution.success.all()):
+        return None
+    return float(((solution.y - F).norm(dim=1) / (1 + F.norm(dim=1))).max())
 
 
 def _per_state(G: Relaxed, target: Target, x: Tensor, size: float) -> Tensor:
