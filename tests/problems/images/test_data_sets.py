@@ -5,7 +5,7 @@ import pytest
 import torch
 from equilibria.problems import images
 from equilibria.problems.images import ImageError
-from equilibria.training.splits import SplitError, no_test_data
+from equilibria.splits import SplitError, no_test_data
 from PIL import Image
 
 

@@ -10,9 +10,9 @@ from equilibria.companion import command_line
 from equilibria.operators.blur import Blur
 from equilibria.operators.deblurring import Explicit, ImplicitHQS, ImplicitPGD, Unfolded
 from equilibria.problems import images
+from equilibria.splits import SplitError
 from equilibria.studies import deblurring as study
 from equilibria.studies.deblurring import recipes, trainings
-from equilibria.training.splits import SplitError
 
 
 def test_names_are_those_of_the_models_that_can_be_trained():

@@ -3,9 +3,9 @@
 import pytest
 import torch
 from equilibria import checkpoints, training
+from equilibria.splits import SplitError
 from equilibria.studies import language
 from equilibria.studies.language.reasoning import training as reasoning_training
-from equilibria.training.splits import SplitError
 
 
 def test_the_names_are_those_of_models_alone():

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from equilibria.splits import SplitError, no_test_data
 from equilibria.studies import linear_programs as study
 from equilibria.studies.linear_programs import recipes
-from equilibria.training.splits import SplitError, no_test_data
 
 READERS = {
     "test_programs": lambda: study.test_programs("quick", progress=False),

@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
+from equilibria import splits
 from equilibria.companion import command_line
 from equilibria.problems import flow_data
 from equilibria.studies import navier_stokes as study
 from equilibria.studies.navier_stokes import curves, evaluation, recipes, surveys, trainings
-from equilibria.training import splits
 from steady_flows import TINY, Exact, TwoRests, forced
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from equilibria.checks import require
 from equilibria.paths import data_folder
 from equilibria.problems.images.photographs import ImageError, to_tensor
-from equilibria.training.splits import reading_test_data
+from equilibria.splits import reading_test_data
 
 __all__ = ["bsds500", "embedded", "has_bsds500"]
 

@@ -11,11 +11,11 @@ from equilibria.operators.blur import Blur
 from equilibria.operators.deblurring import DeblurringOperator
 from equilibria.problems import images
 from equilibria.solvers import trajectory
+from equilibria.splits import reading_test_data
 from equilibria.studies.deblurring.measures import TEST_STEPS, answer, solved
 from equilibria.studies.deblurring.recipes import kernel, names
 from equilibria.studies.deblurring.records import RECORDS, load
 from equilibria.training.records import rounded
-from equilibria.training.splits import reading_test_data
 
 __all__ = ["LATE_COUNT", "LATE_STEPS", "TEST_SIZE", "evaluate", "evaluate_all", "test_set"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from equilibria import checkpoints, training
+from equilibria import checkpoints, splits, training
 from equilibria.files import DataError
 from equilibria.operators.blur import Blur
 from equilibria.operators.deblurring import DeblurringOperator, Denoiser
@@ -18,7 +18,6 @@ from equilibria.studies.deblurring.measures import psnr_along_t
 from equilibria.studies.deblurring.pool import VISITS, PhotographPool, pool_loss
 from equilibria.studies.deblurring.recipes import RECIPES, Recipe, kernel, kind_of, new
 from equilibria.studies.deblurring.records import RECORDS, load
-from equilibria.training import splits
 
 __all__ = ["train"]
 

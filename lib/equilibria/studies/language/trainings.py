@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from equilibria import training
+from equilibria import splits, training
 from equilibria.studies.language import reasoning
 from equilibria.studies.language.models import RECORDS, default_device, new
 from equilibria.studies.language.reasoning import training as reasoning_training
-from equilibria.training import splits
 
 __all__ = ["train"]
 

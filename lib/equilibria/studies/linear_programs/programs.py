@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from equilibria.paths import data_folder
 from equilibria.problems.linear_programs import LinearPrograms, generate_cached
-from equilibria.training.splits import reading_test_data
+from equilibria.splits import reading_test_data
 
 __all__ = ["COUNTS", "Counts", "data", "larger_programs", "test_programs"]
 

@@ -23,7 +23,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from equilibria import training
+from equilibria import splits, training
 from equilibria.checks import require
 from equilibria.operators.lp_graph import ExplicitGNN, Graph, ImplicitGNN, graph
 from equilibria.problems.linear_programs import LinearPrograms
@@ -35,7 +35,6 @@ from equilibria.studies.linear_programs.measures import (
     trajectory,
 )
 from equilibria.studies.linear_programs.programs import data
-from equilibria.training import splits
 from equilibria.training.records import CaseRecords
 from equilibria.training.visits import draw_int, graded_iterates, iterate_freely
 

@@ -21,11 +21,11 @@ from typing import Any, cast
 
 import torch
 
+from equilibria import splits
 from equilibria.checks import require
 from equilibria.operators.fourier import ExplicitFNO, ImplicitFNO
 from equilibria.problems import flow_data
 from equilibria.problems.flow_data import Flows
-from equilibria.training import splits
 from equilibria.training.records import CaseRecords
 
 __all__ = [

@@ -15,7 +15,7 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from equilibria import training
+from equilibria import splits, training
 from equilibria.operators.fourier import ExplicitFNO, ImplicitFNO
 from equilibria.problems import flow_data
 from equilibria.problems.flow_grid import resample
@@ -31,7 +31,6 @@ from equilibria.studies.navier_stokes.recipes import (
     regime_of,
 )
 from equilibria.studies.navier_stokes.visits import FREE, FlowPool, pool_loss, turned
-from equilibria.training import splits
 
 __all__ = ["UNROLLED", "compiled", "default_device", "train", "training_bytes"]
 

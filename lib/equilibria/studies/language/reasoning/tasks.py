@@ -20,7 +20,7 @@ import torch
 from equilibria.checks import is_int, require
 from equilibria.operators.looped_transformer import Architecture, LoopedTransformer
 from equilibria.problems.reasoning import Questions, running_sums
-from equilibria.training.splits import reading_test_data
+from equilibria.splits import reading_test_data
 
 __all__ = [
     "LONGEST",

@@ -8,16 +8,16 @@ which refuses while a training runs, whatever the way that led there.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import ParamSpec, TypeVar
 
 __all__ = ["SplitError", "no_test_data", "reading_test_data", "trains"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_training: ContextVar[str | None] = ContextVar("training", default=None)
+_trainings: list[str] = []  # those that run now, in whatever thread of this process
 
 
 class SplitError(RuntimeError):
@@ -27,11 +27,11 @@ class SplitError(RuntimeError):
 @contextmanager
 def no_test_data(who: str) -> Iterator[None]:
     """While this lasts, `reading_test_data` raises."""
-    token = _training.set(who)
+    _trainings.append(who)
     try:
         yield
     finally:
-        _training.reset(token)
+        _trainings.remove(who)
 
 
 def reading_test_data(what: str) -> None:
@@ -39,13 +39,19 @@ def reading_test_data(what: str) -> None:
 
     Raises `SplitError` while a training runs.
     """
-    who = _training.get()
-    if who is not None:
-        raise SplitError(f"{who} asked for {what}: only an evaluation may read test data")
+    if _trainings:
+        raise SplitError(
+            f"{_trainings[-1]} asked for {what}: only an evaluation may read test data"
+        )
 
 
 def trains(function: Callable[P, R]) -> Callable[P, R]:
-    """Mark a function that trains: nothing that it calls may read test data."""
+    """Mark a function that trains: nothing that it calls may read test data.
+
+    Raises TypeError for a generator function, whose body runs only after the call.
+    """
+    if inspect.isgeneratorfunction(function):
+        raise TypeError(f"function must not be a generator function, got {function.__name__}")
 
     @functools.wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
