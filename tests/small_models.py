@@ -286,7 +286,7 @@ def _navier_stokes(write: _Writer, model: Model) -> None:
     write.results(
         "03_navier_stokes",
         ratio=pair["implicit"] / pair["explicit"],
-        steepness={"lipschitz": slopes[:64]},
+        steepness={"lipschitz": slopes[:64], "as_released": [0.0, 0.0, *slopes[:48]]},
         local_growth=[slopes[-1] / max(slopes[0], 1e-9)],
         local_ratio=[slopes[-1] / STEEP],
         trap={"fall": 1.0 if model.trap_rests else 3.0},
@@ -350,7 +350,7 @@ def _language(write: _Writer, model: Model) -> None:
                 "loop": enough[0],
             },
         },
-        contraction={"parity": {"modulus": [model.modulus]}},
+        contraction={"modulus": [model.modulus]},
         loops_by_seed=[[n if works else None for n in lengths]],
         flips={"16": {"worst": [float(min(t, 16)) if works else 1.0 for t in (1, 8, 16, 32)]}},
         explicit={"loop": {"right": [[1.0], [1.0], [enough[0]]]}},

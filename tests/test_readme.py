@@ -7,6 +7,7 @@ import torch
 from conftest import HOME
 from equilibria.companion import claims
 from equilibria.companion.claims import pages
+from equilibria.companion.claims.model import SUMMARY_ROWS
 from equilibria.companion.command_line import make_parser
 
 README = (HOME / "README.md").read_text(encoding="utf-8")
@@ -61,4 +62,4 @@ def test_the_verdicts_are_those_of_the_quick_profile():
     table = README.partition(pages.BEGIN)[2].partition(pages.END)[0]
     rows = re.findall(r"^\| (.*?) +\| ", table, re.MULTILINE)[1:]
     assert rows == [claim.summary for claim in claims.load() if claim.summary]
-    assert len(rows) <= pages.SUMMARY_ROWS and "± -" not in table
+    assert len(rows) <= SUMMARY_ROWS and "± -" not in table

@@ -47,6 +47,7 @@ from equilibria.companion.claims.values import (
     require_tail,
     rises,
     show,
+    spread,
 )
 
 __all__ = ["PREDICATES", "Beats", "LookUp", "Predicate", "parse"]
@@ -75,11 +76,7 @@ class Predicate(BaseModel):
 class _OnNumbers(Predicate):
     @override
     def here(self, value: Value, other: LookUp) -> str:
-        """All numbers where they are few, else the least and the largest."""
-        found = numbers(value)
-        if len(found) <= 4:
-            return ", ".join(show(number) for number in found)
-        return f"{show(min(found))} to {show(max(found))}"
+        return spread(value)
 
 
 class _Bound(_OnNumbers):
@@ -172,7 +169,7 @@ class CloseTo(_OnNumbers):
     def words(self) -> str:
         if self.absolute is not None:
             return f"{self.value:.4g} within {self.absolute:.2g}"
-        return f"{self.value:.4g} within {self.relative:.2%}"
+        return f"{self.value:.4g} within a relative {self.relative:.2g}"
 
 
 class Climbs(Predicate):
@@ -265,7 +262,7 @@ class Falls(Predicate):
         return "falls"
 
 
-class LessThan(Predicate):
+class LessThan(_OnNumbers):
     """Each number is below its partner times a factor."""
 
     key: str
@@ -280,6 +277,10 @@ class LessThan(Predicate):
     def words(self) -> str:
         factor = "" if self.factor == 1 else f"{self.factor:.4g} x "
         return f"less than {factor}{self.key}"
+
+    @override
+    def here(self, value: Value, other: LookUp) -> str:
+        return f"{spread(value)} against {spread(other(self.key))}"
 
 
 class Beats(Predicate):

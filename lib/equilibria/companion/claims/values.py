@@ -20,6 +20,7 @@ __all__ = [
     "require_tail",
     "rises",
     "show",
+    "spread",
 ]
 
 Value = Any  # a JSON value
@@ -141,6 +142,14 @@ def require_tail(curve: list[float], after: int) -> None:
     """Raise `NoEvidence` where a curve has no two numbers from position ``after`` on."""
     if after >= len(curve) - 1:
         raise NoEvidence(f"{len(curve)} numbers, none after position {after}")
+
+
+def spread(value: Value) -> str:
+    """All numbers where they are few, else the least and the largest."""
+    found = numbers(value)
+    if len(found) <= 4:
+        return ", ".join(show(number) for number in found)
+    return f"{show(min(found))} to {show(max(found))}"
 
 
 def _matrix(value: Value) -> list[list[float]]:

@@ -81,7 +81,7 @@ def _plot_loops(axis: Axes, task: str, row: dict[str, Any], colour: str, shift: 
                 lw=1,
                 alpha=0.8,
                 color=colour,
-                label=f"{TITLES[task]}, a line a seed" if place == 0 else None,
+                label=f"{TITLES[task]}, one line per seed" if place == 0 else None,
             )
     missing = sum(row["loops"][str(n)].count(None) for n in row["lengths"])
     if missing:

@@ -33,7 +33,7 @@ def classical(data: dict[str, Any]) -> Figure:
     axes[0].set_ylabel("relative residual")
     figure.suptitle(
         "Solved from the forcing: "
-        "w = P(w) = $(\\nu\\Delta)^{-1}(u\\cdot\\nabla w - \\mathrm{curl}\\, f)$, every line a flow"
+        "w = P(w) = $(\\nu\\Delta)^{-1}(u\\cdot\\nabla w - \\mathrm{curl}\\, f)$, one line per flow"
     )
     return figure
 

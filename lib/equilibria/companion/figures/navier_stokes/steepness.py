@@ -80,7 +80,7 @@ def _local_constants(axis: Axes, row: dict[str, Any]) -> None:
             color=COLOURS["implicit"],
             marker=marker,
             ms=5,
-            label="implicit, y_t, a line a flow" if first else None,
+            label="implicit y_t, one line per flow" if first else None,
         )
         axis.plot(
             t,
