@@ -7,6 +7,10 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.end_to_end
+
 CORE = ("torch", "numpy", "safetensors")
 
 PROGRAM = Path(__file__).with_name("core_alone.py")

@@ -7,6 +7,8 @@ import papermill
 import pytest
 from equilibria.companion import notebook_runner
 
+pytestmark = pytest.mark.end_to_end
+
 SAVE_TRANSPORT = """\
 import json
 import ipykernel

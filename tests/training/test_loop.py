@@ -91,6 +91,7 @@ test_loop.train({stem!r}, loss=waiting)
 """
 
 
+@pytest.mark.end_to_end
 def test_killed_in_the_middle_it_completes_with_the_same_weights(tmp_path):
     whole, _ = train(tmp_path / "whole")
     script = SCRIPT.format(tests=os.path.dirname(__file__), stem=str(tmp_path / "killed"))

@@ -6,6 +6,8 @@ from equilibria.operators.steady_flow import another_state, other_states
 from equilibria.problems.flow_equation import manufacture, residual
 from steady_flows import NU, f64, field, forced
 
+pytestmark = pytest.mark.end_to_end
+
 
 def generator():
     return torch.Generator().manual_seed(0)

@@ -4,6 +4,8 @@ import pytest
 import torch
 from equilibria.studies import deblurring as study
 
+pytestmark = pytest.mark.end_to_end
+
 RECORDED = ("explicit", "pgd", "hqs", "unfolded-1", "unfolded-8")
 
 

@@ -6,6 +6,8 @@ from equilibria.operators.blur import Blur
 from equilibria.problems import images
 from equilibria.studies import deblurring as study
 
+pytestmark = pytest.mark.end_to_end
+
 
 @pytest.fixture(scope="module")
 def held_out():

@@ -14,6 +14,8 @@ from equilibria.splits import SplitError
 from equilibria.studies import deblurring as study
 from equilibria.studies.deblurring import recipes, trainings
 
+pytestmark = pytest.mark.end_to_end
+
 
 def test_names_are_those_of_the_models_that_can_be_trained():
     assert study.names("quick") == [

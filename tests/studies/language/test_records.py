@@ -5,6 +5,8 @@ from equilibria.studies import language
 from equilibria.studies.language import reasoning
 from equilibria.studies.language.reasoning import records as reasoning_records
 
+pytestmark = pytest.mark.end_to_end
+
 
 def test_finished_reasoning_models_are_recorded(quick, monkeypatch):
     monkeypatch.setattr(reasoning_records, "LENGTHS", (2, 5))

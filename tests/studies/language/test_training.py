@@ -7,6 +7,8 @@ from equilibria.splits import SplitError
 from equilibria.studies import language
 from equilibria.studies.language.reasoning import training as reasoning_training
 
+pytestmark = pytest.mark.end_to_end
+
 
 def test_the_names_are_those_of_models_alone():
     assert language.names("quick") == language.names("paper")

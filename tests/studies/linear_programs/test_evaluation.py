@@ -9,6 +9,8 @@ from equilibria.operators.lp_graph import graph
 from equilibria.studies import linear_programs as study
 from equilibria.studies.linear_programs.measures import errors_at
 
+pytestmark = pytest.mark.end_to_end
+
 
 def test_errors_at_given_iterations(programs, halfway):
     at_1, at_3 = errors_at(halfway, programs, (1, 3))

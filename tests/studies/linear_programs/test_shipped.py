@@ -6,6 +6,8 @@ from equilibria.operators.lp_graph import graph
 from equilibria.problems import linear_programs
 from equilibria.studies import linear_programs as study
 
+pytestmark = pytest.mark.end_to_end
+
 
 @pytest.mark.parametrize("name", study.names("paper"))
 def test_every_shipped_checkpoint_loads_and_is_of_the_papers_size(name):

@@ -6,6 +6,8 @@ import torch
 from equilibria.problems import flow_data
 from equilibria.studies import navier_stokes as study
 
+pytestmark = pytest.mark.end_to_end
+
 
 @pytest.fixture(scope="module")
 def held_out():

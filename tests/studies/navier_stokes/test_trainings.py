@@ -11,6 +11,8 @@ from equilibria.studies import navier_stokes as study
 from equilibria.studies.navier_stokes import curves, evaluation, recipes, surveys, trainings
 from steady_flows import TINY, Exact, TwoRests, forced
 
+pytestmark = pytest.mark.end_to_end
+
 
 @pytest.mark.parametrize(
     "name, profile, message",
