@@ -2,13 +2,13 @@
 
 A story asks its question first. The start follows, then what happens, one sentence at a time:
 
-    Who has the ball? Dee has the hat. Ann has the ball. Ann and Bob swap. Cid looks at the clock. ...
+    Who has the ball? Dee has the hat. Ann has the ball. Ann and Bob swap. Cid waves at Bob. ...
 
 After every sentence the answer is one word, the name of the person who has the object now: here
-*Ann*, *Bob*, *Bob*. All together hold a permutation of things (some hold nothing), and each swap is
-a transposition. Following a permutation of five through a story of any length is complete for the
-circuit class NC1 (Barrington 1989). So no model of bounded depth and precision does it for every
-length, unless TC0 = NC1 (Liu et al. 2023; Merrill and Sabharwal 2023).
+*nobody*, *Ann*, *Bob*, *Bob*. All together hold a permutation of things (some hold nothing), and
+each swap is a transposition. Following a permutation of five through a story of any length is
+complete for the circuit class NC1 (Barrington 1989). So no model of bounded depth and precision
+does it for every length, unless TC0 = NC1 (Liu et al. 2023; Merrill and Sabharwal 2023).
 
 | symbol | meaning |
 |---|---|
@@ -34,13 +34,14 @@ from itertools import permutations
 import torch
 from torch import Tensor
 
-from equilibria.checks import is_int, require, require_int
+from equilibria.checks import require, require_int
 from equilibria.problems.reasoning import IGNORED
 
 __all__ = [
     "HELD_OUT_QUESTION",
     "HELD_OUT_SWAP",
     "IDLE",
+    "NOBODY",
     "OBJECTS",
     "PARTS",
     "PEOPLE",
@@ -55,6 +56,7 @@ __all__ = [
     "language",
     "parse",
     "split_of",
+    "split_words",
 ]
 
 PEOPLE = ("Ann", "Bob", "Cid", "Dee", "Eve")
@@ -77,6 +79,7 @@ IDLE = (
     "{a} waves at {b}.",
     "Now {a} and {b} rest.",
 )
+NOBODY = "nobody"  # the answer until the story has said who has the object
 SPLITS = ("train", "validation", "test")
 PARTS = ("plain", "phrasing", "question", "roles", "order")
 
@@ -124,7 +127,7 @@ class Language:
         self.held_out_pairs = frozenset((a, (a + shift) % people) for a in range(people))
         self.sentences = tuple(_sentences(people))
         split_texts = [split_words(sentence.text) for sentence in self.sentences]
-        vocabulary = sorted({word for words in split_texts for word in words} | set(PEOPLE))
+        vocabulary = sorted({word for words in split_texts for word in words} | {*PEOPLE, NOBODY})
         self.words = ("", *vocabulary)
         self._word_ids = {word: i for i, word in enumerate(self.words)}
         self.lengths = torch.tensor([len(words) for words in split_texts])
@@ -137,9 +140,9 @@ class Language:
             if sentence.kind == "swap":
                 a, b = sentence.people
                 self.after[i, a], self.after[i, b] = b, a
-        self._index = {sentence.text: i for i, sentence in enumerate(self.sentences)}
-        no_one = [sentence.thing if sentence.thing is not None else -1 for sentence in self.sentences]
-        self._things = torch.tensor(no_one)
+        self._index = {tuple(words): i for i, words in enumerate(split_texts)}
+        things = [-1 if s.thing is None else s.thing for s in self.sentences]
+        self._things = torch.tensor(things)
         starts = [s.people[0] if s.kind == "start" else -1 for s in self.sentences]
         self._starters = torch.tensor(starts)
         self._neighbours: dict[int, Tensor] = {}
@@ -152,10 +155,9 @@ class Language:
         if unknown:
             known = " ".join(word for word in self.words if word.isalpha())
             raise ValueError(f"unknown word {unknown[0]!r} in {text!r}; the words are: {known}")
-        tidy = " ".join(words[:-1]) + words[-1] if words else ""
-        if tidy not in self._index:
+        if tuple(words) not in self._index:
             raise ValueError(f"{text!r} has known words, but is no sentence of the language")
-        return self._index[tidy]
+        return self._index[tuple(words)]
 
     def pool(self, kind: str, part: str) -> Tensor:
         """The indices of the sentences of a kind that a part of `PARTS` may use."""
@@ -177,7 +179,10 @@ class Language:
         return self._pools[kind, part]
 
     def neighbours(self, index: int) -> Tensor:
-        """The swaps that differ from the swap ``index`` by one name, and are held out like it."""
+        """The swaps that differ from the swap ``index`` by one name and that training may show.
+
+        The phrasing is the same, the held-out one included.
+        """
         if index not in self._neighbours:
             this = self.sentences[index]
             chosen = []
@@ -185,22 +190,21 @@ class Language:
                 if other.kind != "swap" or other.phrase != this.phrase:
                     continue
                 changed = sum(a != b for a, b in zip(this.people, other.people, strict=True))
-                same_status = (this.people in self.held_out_pairs) == (
-                    other.people in self.held_out_pairs
-                )
-                if changed == 1 and same_status:
+                if changed == 1 and other.people not in self.held_out_pairs:
                     chosen.append(i)
             self._neighbours[index] = torch.tensor(chosen)
         return self._neighbours[index]
 
     def simulate(self, sentences: Tensor) -> Tensor:
-        """The right answers, (B, S) words, of stories (B, S); IGNORED until the object has a place.
+        """The right answers, (B, S) words, of stories (B, S); IGNORED after the question itself.
 
         Raises ValueError where a story does not begin with its question.
         """
         asked = self._things[sentences[:, 0]]
-        if bool((asked < 0).any()):
+        is_question = (asked >= 0) & (self._starters[sentences[:, 0]] < 0)
+        if not bool(is_question.all()):
             raise ValueError("sentences: a story must begin with its question")
+        nobody = self._word_ids[NOBODY]
         holder = torch.full_like(asked, -1)
         answers = torch.full_like(sentences, IGNORED)
         for i in range(1, sentences.shape[1]):
@@ -209,7 +213,7 @@ class Language:
             moved = self.after[sentence, holder.clamp_min(0)]
             holder = torch.where(holder >= 0, moved, holder)
             holder = torch.where(placed, self._starters[sentence], holder)
-            answers[:, i] = torch.where(holder >= 0, self.names[holder.clamp_min(0)], IGNORED)
+            answers[:, i] = torch.where(holder >= 0, self.names[holder.clamp_min(0)], nobody)
         return answers
 
 
@@ -218,7 +222,7 @@ class Stories:
     """Stories of one shape.
 
     sentences  (B, S) int64, indices into the language's sentences
-    answers    (B, S) int64, the right word after each sentence, IGNORED where there is none
+    answers    (B, S) int64, the right word after each sentence, IGNORED after the question itself
     length     n, sentences after the start: the last n of the S
     """
 
@@ -244,16 +248,20 @@ def language(people: int = 5) -> Language:
 
 
 def split_words(text: str) -> list[str]:
-    """The words and marks of a text, in order.
+    """The words and marks of a text, in order; only names keep their capital letter.
 
-    >>> split_words("Ann and Bob swap.")
-    ['Ann', 'and', 'Bob', 'swap', '.']
+    >>> split_words("Now Ann and Bob swap.")
+    ['now', 'Ann', 'and', 'Bob', 'swap', '.']
     """
-    return _WORD.findall(text)
+    words = []
+    for word in _WORD.findall(text):
+        name = word.capitalize()
+        words.append(name if name in PEOPLE else word.lower())
+    return words
 
 
 def split_of(sentences: Tensor) -> Tensor:
-    """The split (0, 1, 2 for `SPLITS`) that stories (B, S) belong to: it follows from them alone."""
+    """The split that each story (B, S) belongs to, 0, 1, 2 for `SPLITS`: its sentences decide."""
     digest = torch.zeros(len(sentences), dtype=torch.int64)
     for column in sentences.T:
         digest = (digest * 1_000_003 + column + 1) % _PRIME
@@ -282,8 +290,8 @@ def draw(
     Raises ValueError for any other value.
 
     >>> stories = draw("train", 1, 3, objects=2, generator=3)
-    >>> stories.text(0)
-    'Who has the hat? Eve has the ball. Dee has the hat. ...'
+    >>> stories.text(0)  # doctest: +ELLIPSIS
+    'Who has the hat? Dee has the ball. Eve has the hat. Bob talks with Cid. ...'
     """
     require_int("count", count, least=1)
     require_int("length", length, least=1)
@@ -292,14 +300,13 @@ def draw(
     require(objects in (2, 3), "objects", objects, "2 or 3")
     if split == "train" and part != "plain":
         raise ValueError(f"part {part!r} is held out: the split 'train' has the part 'plain' alone")
-    if is_int(generator):
-        generator = torch.Generator().manual_seed(generator)
+    stream = _stream(generator)
     spoken = language(people)
     wanted = SPLITS.index(split)
     rows: list[Tensor] = []
     missing = count
     while missing > 0:
-        candidates = _candidates(spoken, 2 * missing + 8, length, part, objects, generator)
+        candidates = _candidates(spoken, 2 * missing + 8, length, part, objects, stream)
         matching = candidates[split_of(candidates) == wanted][:missing]
         rows.append(matching)
         missing -= len(matching)
@@ -307,23 +314,24 @@ def draw(
     return Stories(spoken, sentences, spoken.simulate(sentences), length)
 
 
-def change_one_name(stories: Stories, *, generator: torch.Generator | int) -> tuple[Stories, Tensor]:
+def change_one_name(
+    stories: Stories, *, generator: torch.Generator | int
+) -> tuple[Stories, Tensor]:
     """(the same stories with one name in one swap changed, which sentence that is (B,)).
 
-    The sentence is drawn from the story's swaps, and the new name from those that keep the swap
-    within what the story's part may say. Raises ValueError for a story without a swap.
+    The sentence is drawn from the story's swaps, and the new name from those of
+    `Language.neighbours`. Raises ValueError for a story without a swap.
     """
-    if is_int(generator):
-        generator = torch.Generator().manual_seed(generator)
+    stream = _stream(generator)
     spoken, sentences = stories.language, stories.sentences.clone()
     places = []
     for row in sentences:
         swaps = [j for j, i in enumerate(row.tolist()) if spoken.sentences[i].kind == "swap"]
         if not swaps:
             raise ValueError("stories: each must have a swap, got one without")
-        place = swaps[int(torch.randint(len(swaps), (), generator=generator))]
+        place = swaps[int(torch.randint(len(swaps), (), generator=stream))]
         choices = spoken.neighbours(int(row[place]))
-        row[place] = choices[int(torch.randint(len(choices), (), generator=generator))]
+        row[place] = choices[int(torch.randint(len(choices), (), generator=stream))]
         places.append(place)
     changed = Stories(spoken, sentences, spoken.simulate(sentences), stories.length)
     return changed, torch.tensor(places)
@@ -348,9 +356,16 @@ def parse(text: str, *, people: int = 5) -> Stories:
         )
     sentences = torch.tensor([found])
     answers = spoken.simulate(sentences)
-    if int(answers[0, starts]) == IGNORED:
+    if spoken.words[int(answers[0, starts])] == NOBODY:
         raise ValueError("the story does not say who has the object that it asks for")
     return Stories(spoken, sentences, answers, len(found) - 1 - starts)
+
+
+def _stream(generator: torch.Generator | int) -> torch.Generator:
+    """A generator, given one or a seed."""
+    if isinstance(generator, torch.Generator):
+        return generator
+    return torch.Generator().manual_seed(generator)
 
 
 def _sentences(people: int) -> list[Sentence]:
