@@ -1,11 +1,13 @@
 """Models of the stories: how they read a story, loop over it and answer.
 
-    x_s = Q(s) + Q(question)       each sentence read by itself, and the question in mind
-    z_t = norm(block(z_{t-1} + x)) the loop over the sentences, z_0 = 0
-    answer after s                 the likeliest word at sentence s of z_t
+    x_s = Q(s) + q + Q(s) * q        each sentence by itself, with q = Q(question) in mind
+    z_t = norm(block(z_{t-1} + x))   the loop over the sentences, z_0 = 0
+    answer after s                   the likeliest word at sentence s of z_t
 
-Q is one block that reads the words of one sentence and hands on the state of its full stop. So
-the loop alone connects sentences, and it has one state per sentence, not one per word.
+Q is one block that reads the words of one sentence, and the sum of what it makes of them. So the
+loop alone connects sentences, and it has one state per sentence, not one per word.
+The product of Q(s) and q tells at once whether a sentence names the object that was asked for:
+without it, training can take long to find that out.
 
 | symbol | here | shape |
 |---|---|---|
@@ -111,11 +113,13 @@ def read(model: LoopedTransformer, stories: Stories) -> Tensor:
     device = device_of(model)
     # `place` says, for each sentence of the stories, which of the different ones it is
     different, place = torch.unique(stories.sentences, return_inverse=True)
-    words = model.embed(spoken.tokens[different].to(device))  # (different, L, width)
-    full_stop = spoken.lengths[different] - 1
-    encoded = words[torch.arange(len(different), device=device), full_stop.to(device)]
+    tokens = spoken.tokens[different]  # (different, L), filled up on the right
+    is_word = torch.arange(tokens.shape[1]) < spoken.lengths[different, None]
+    words = model.embed(tokens.to(device))  # (different, L, width)
+    encoded = (words * is_word[..., None].to(device)).sum(1)
     sentences = encoded[place.to(device)]
-    return sentences + sentences[:, :1]
+    question = sentences[:, :1]
+    return sentences + question + sentences * question
 
 
 def states_along_t(model: LoopedTransformer, x: Tensor, steps: int) -> Iterator[Tensor]:

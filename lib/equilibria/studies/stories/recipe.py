@@ -37,14 +37,14 @@ from equilibria.training.visits import draw_int, graded_iterates, iterate_freely
 
 __all__ = ["settings_of", "train", "visit_loss", "wrong_answers"]
 
-_STEPS = {"quick": 20, "paper": 8000}
+_STEPS = {"quick": 20, "paper": 6000}
 _BATCH = 64
 _ENOUGH = 0.97  # right last answers, running average, before the next length
 _EXTRA = (2, 5)  # loops beyond one per sentence, all graded
 _FREE = (2, 34)  # free loops beyond one per sentence, at full length
 _GRADED = 8  # loops with gradient after the free ones
 _VALIDATION_LENGTHS = (LONGEST, 2 * LONGEST, 4 * LONGEST)
-_VALIDATION_COUNT = 200
+_VALIDATION_COUNT = 100
 
 Loss = Callable[[nn.Module, int, torch.Generator], Tensor]
 Validate = Callable[[nn.Module], dict[str, float]]
