@@ -3,20 +3,15 @@ from itertools import pairwise, permutations
 
 import pytest
 import torch
-from equilibria.problems import stories
 from equilibria.problems.reasoning import IGNORED
-from equilibria.problems.stories import (
+from equilibria.problems.stories import PARTS, SPLITS, change_one_name, draw, parse, split_of
+from equilibria.problems.story_language import (
     NOBODY,
-    PARTS,
     PEOPLE,
     QUESTIONS,
-    SPLITS,
     SWAPS,
-    change_one_name,
-    draw,
     language,
-    parse,
-    split_of,
+    split_words,
 )
 
 SWAP_VERBS = r"(swap|swaps|trade|trades)\b"
@@ -75,7 +70,7 @@ def test_every_sentence_is_short_english_and_reads_back():
         assert sentence.text[-1] in ".?"
         assert spoken.find(sentence.text) == i
         words = [spoken.words[j] for j in spoken.tokens[i, : spoken.lengths[i]].tolist()]
-        assert words == stories.split_words(sentence.text)
+        assert words == split_words(sentence.text)
         assert 4 <= len(words) <= 6
     assert len(SWAPS) >= 4
     assert len(QUESTIONS) >= 3
@@ -88,7 +83,7 @@ def test_the_held_out_phrasings_have_no_new_word():
         word
         for kind in ("question", "start", "swap", "idle")
         for i in spoken.pool(kind, "plain").tolist()
-        for word in stories.split_words(spoken.sentences[i].text)
+        for word in split_words(spoken.sentences[i].text)
     }
     assert {*shown, "", NOBODY} == set(spoken.words)
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from equilibria.operators.looped_transformer import LoopedTransformer
-from equilibria.problems.stories import Language, Stories, change_one_name, draw
+from equilibria.problems.stories import Stories, change_one_name, draw
+from equilibria.problems.story_language import Language
 from equilibria.studies.stories.model import answers_along_t
 
 __all__ = ["Pairs", "contrast_pairs", "levenshtein", "pair_scores", "pair_texts"]
@@ -88,8 +89,7 @@ def pair_scores(
     both = _both(pairs)
     answers = answers_along_t(model, both, times)  # (times, 2 B, n)
     count = len(pairs.place)
-    first_prompts = [_prompt(pairs.first, row) for row in range(count)]
-    second_prompts = [_prompt(pairs.second, row) for row in range(count)]
+    first_prompts, second_prompts = _prompts(pairs.first), _prompts(pairs.second)
 
     def compare(first: Tensor, second: Tensor) -> dict[str, float]:
         changed = (first != second).sum(1).double()
@@ -166,17 +166,20 @@ def _truths(pairs: Pairs) -> tuple[Tensor, Tensor]:
     return pairs.first.answers[:, -n:], pairs.second.answers[:, -n:]
 
 
-def _prompt(stories: Stories, row: int) -> Tensor:
-    """A story as its words between white space, each a number; words with a mark are others.
+def _numbers(spoken: Language) -> dict[str, int]:
+    """A number for each word between white space; a name without a mark has its answer's number."""
+    numbers = {word: i for i, word in enumerate(spoken.words)}
+    for sentence in spoken.sentences:
+        for word in sentence.text.split():
+            numbers.setdefault(word, len(numbers))
+    return numbers
 
-    The numbers of answers are those of the language's words, so these lie behind them.
-    """
-    spoken = stories.language
-    ids = {word: i for i, word in enumerate(spoken.words)}
-    numbers = []
-    for word in stories.text(row).split():
-        if word in ids:
-            numbers.append(ids[word])
-        else:  # a word with its full stop or question mark
-            numbers.append(len(ids) + ids[word[:-1]])
-    return torch.tensor(numbers)
+
+def _prompts(stories: Stories) -> list[Tensor]:
+    """Each story as the numbers of its words between white space."""
+    numbers = _numbers(stories.language)
+    prompts = []
+    for row in range(len(stories.sentences)):
+        words = stories.text(row).split()
+        prompts.append(torch.tensor([numbers[word] for word in words]))
+    return prompts

@@ -25,7 +25,8 @@ import torch
 from torch import Tensor
 
 from equilibria.operators.looped_transformer import LoopedTransformer, Settings
-from equilibria.problems.stories import Language, Stories, language
+from equilibria.problems.stories import Stories
+from equilibria.problems.story_language import Language, language
 from equilibria.solvers import trajectory
 from equilibria.training.records import CaseRecords
 
