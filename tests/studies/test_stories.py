@@ -198,13 +198,13 @@ def data(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["stories", "stories-once", "stories-stack"])
 def test_every_model_trains_and_is_evaluated(name, data, monkeypatch):
-    monkeypatch.setattr(recipe, "_VALIDATION_LENGTHS", (2, 3))
+    monkeypatch.setattr(recipe, "_VALIDATION_LENGTHS", (2, 14))
     monkeypatch.setattr(recipe, "_VALIDATION_COUNT", 4)
     outcome = stories.train(name, profile="quick", seed=1)
     assert outcome.finished
     assert stories.seeds(name, profile="quick") == [1]
     _, card = stories.load(name, seed=1, profile="quick")
-    assert set(card["metrics"]) == {"trained_length", "wrong_at_2", "wrong_at_3", "selection"}
+    assert set(card["metrics"]) == {"trained_length", "wrong_at_2", "wrong_at_14", "selection"}
     monkeypatch.setattr(stories.evaluation, "LENGTHS", (2, 3, 4))
     report = stories.evaluate(name, seed=1, profile="quick", count=3)
     json.dumps(report)
@@ -251,7 +251,7 @@ def test_training_draws_training_stories_and_validation_draws_validation_stories
     loss = recipe._curriculum("once", 20, memory, model.step)
     loss(model, 0, torch.Generator().manual_seed(0))
     assert splits == ["train"]
-    stories.wrong_answers(model, "once")
+    stories.validation_scores(model, "once")
     assert set(splits[1:]) == {"validation"}
 
 

@@ -37,7 +37,7 @@ from equilibria.studies.stories.model import (
     seeds,
     states_along_t,
 )
-from equilibria.studies.stories.recipe import settings_of, train, visit_loss, wrong_answers
+from equilibria.studies.stories.recipe import settings_of, train, validation_scores, visit_loss
 
 __all__ = [
     "LENGTHS",
@@ -65,6 +65,6 @@ __all__ = [
     "spectral_radius",
     "states_along_t",
     "train",
+    "validation_scores",
     "visit_loss",
-    "wrong_answers",
 ]
