@@ -155,6 +155,15 @@ def test_one_changed_name_is_one_changed_word_of_the_same_part(part):
         assert new.people not in drawn.language.held_out_pairs
 
 
+def test_the_first_swap_can_be_the_one_that_is_changed():
+    drawn = draw("test", 30, 8, generator=4)
+    _, places = change_one_name(drawn, generator=5, where="first")
+    for row, place in zip(kinds(drawn), places.tolist(), strict=True):
+        assert [sentence.kind for sentence in row].index("swap") == place
+    with pytest.raises(ValueError, match="where must be"):
+        change_one_name(drawn, generator=5, where="last")
+
+
 def test_a_typed_story_is_read():
     story = parse(
         "Who has the ball? Ann has the ball. Bob has the hat.  Ann and bob swap. "

@@ -130,13 +130,16 @@ def draw(
 
 
 def change_one_name(
-    stories: Stories, *, generator: torch.Generator | int
+    stories: Stories, *, generator: torch.Generator | int, where: str = "any"
 ) -> tuple[Stories, Tensor]:
     """(the same stories with one name in one swap changed, which sentence that is (B,)).
 
-    The sentence is drawn from the story's swaps, and the new name from those of
-    `Language.neighbours`. Raises ValueError for a story without a swap.
+    where  "any": the sentence is drawn from the story's swaps; "first": it is the first of them
+
+    The new name is drawn from those of `Language.neighbours`. Raises ValueError for another
+    ``where``, and for a story without a swap.
     """
+    require(where in ("any", "first"), "where", where, "'any' or 'first'")
     stream = _stream(generator)
     spoken, sentences = stories.language, stories.sentences.clone()
     places = []
@@ -144,7 +147,10 @@ def change_one_name(
         swaps = [j for j, i in enumerate(row.tolist()) if spoken.sentences[i].kind == "swap"]
         if not swaps:
             raise ValueError("stories: each must have a swap, got one without")
-        place = swaps[int(torch.randint(len(swaps), (), generator=stream))]
+        if where == "first":
+            place = swaps[0]
+        else:
+            place = swaps[int(torch.randint(len(swaps), (), generator=stream))]
         choices = spoken.neighbours(int(row[place]))
         row[place] = choices[int(torch.randint(len(choices), (), generator=stream))]
         places.append(place)

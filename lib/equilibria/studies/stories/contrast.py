@@ -34,11 +34,16 @@ class Pairs:
     place: Tensor
 
 
-def contrast_pairs(split: str, count: int, length: int, *, seed: int, part: str = "plain") -> Pairs:
-    """``count`` pairs of a split, ``length`` sentences after the start."""
+def contrast_pairs(
+    split: str, count: int, length: int, *, seed: int, where: str = "any", part: str = "plain"
+) -> Pairs:
+    """``count`` pairs of a split, ``length`` sentences after the start.
+
+    where  "any": the changed name is in any of the swaps; "first": in the first one
+    """
     generator = torch.Generator().manual_seed(seed)
     first = draw(split, count, length, generator=generator, part=part)
-    second, place = change_one_name(first, generator=generator)
+    second, place = change_one_name(first, generator=generator, where=where)
     return Pairs(first, second, place)
 
 

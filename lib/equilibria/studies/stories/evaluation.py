@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import torch
@@ -40,7 +41,8 @@ def evaluate(
 
     along_t    per length n the share of right answers at each t, up to 8 n
     parts      the same for each held-out part, at 24 sentences
-    contrast   per length `pair_scores` of ``count`` contrast pairs
+    contrast   per length `pair_scores` of ``count`` contrast pairs, with the changed name in any
+               swap or in the first one
     at_rest    per length `rest` at t = 8 n of 100 stories (the loop alone)
     """
     kind = model_kind(name)
@@ -65,10 +67,11 @@ def evaluate(
         times = _times(kind, _PART_LENGTH)
         parts.append({"part": part, "t": times, **right_along_t(model, stories, times)})
     contrast = []
-    for length in LENGTHS[2:]:
-        pairs = contrast_pairs(split, count, length, seed=3)
+    for length, where in product(LENGTHS[2:], ("any", "first")):
+        pairs = contrast_pairs(split, count, length, seed=3, where=where)
         times = _times(kind, length)
-        contrast.append({"length": length, "t": times, **pair_scores(model, pairs, times)})
+        scores = pair_scores(model, pairs, times)
+        contrast.append({"length": length, "where": where, "t": times, **scores})
     report |= {"along_t": along_t, "parts": parts, "contrast": contrast}
     if not kind:
         at_rest = []

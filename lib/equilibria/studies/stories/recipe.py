@@ -7,7 +7,7 @@ not get past two.) The loop makes as many loops as the story has sentences, and 
 with gradient. At full length, half of the steps first iterate freely, 14 to 46 times, and grade
 the state 8 loops later: an answer that was reached has to stay.
 
-The explicit models make one pass, and otherwise the same number of steps with the same batches.
+The explicit models make one pass, and as many steps on batches of the same kind.
 They go on to the next length in any case, so that they see every length.
 
 All models keep the weights with the least cross-entropy on the validation stories.
