@@ -1,0 +1,70 @@
+"""Stories in plain English: reasoning whose answers take loops (paper, section 5.4).
+
+| name | model |
+|---|---|
+| `stories` | one small block in a loop over the sentences, z <- norm(block(z + x)), z_0 = 0 |
+| `stories-once` | the same block, once |
+| `stories-stack` | an untied stack as deep as the loop in training |
+
+`problems.stories` has the language. Here `model` reads, loops and answers, `recipe` trains,
+`measure` and `contrast` measure, and `evaluation` asks finished models the test stories.
+"""
+
+from equilibria.studies.stories.contrast import (
+    Pairs,
+    contrast_pairs,
+    levenshtein,
+    pair_scores,
+    pair_texts,
+)
+from equilibria.studies.stories.evaluation import (
+    LENGTHS,
+    answer_story,
+    evaluate,
+    record,
+    reports,
+)
+from equilibria.studies.stories.measure import rest, right_along_t, spectral_radius
+from equilibria.studies.stories.model import (
+    LONGEST,
+    RECORDS,
+    STACK,
+    answers_along_t,
+    load,
+    names,
+    new,
+    read,
+    seeds,
+    states_along_t,
+)
+from equilibria.studies.stories.recipe import settings_of, train, validation_scores, visit_loss
+
+__all__ = [
+    "LENGTHS",
+    "LONGEST",
+    "RECORDS",
+    "STACK",
+    "Pairs",
+    "answer_story",
+    "answers_along_t",
+    "contrast_pairs",
+    "evaluate",
+    "levenshtein",
+    "load",
+    "names",
+    "new",
+    "pair_scores",
+    "pair_texts",
+    "read",
+    "record",
+    "reports",
+    "rest",
+    "right_along_t",
+    "seeds",
+    "settings_of",
+    "spectral_radius",
+    "states_along_t",
+    "train",
+    "validation_scores",
+    "visit_loss",
+]
