@@ -31,6 +31,7 @@ from torch import Tensor
 
 from equilibria.checks import require, require_int
 from equilibria.problems.story_language import NOBODY, OBJECTS, Language, language
+from equilibria.splits import reading_test_data
 
 __all__ = [
     "PARTS",
@@ -102,7 +103,7 @@ def draw(
              swap, or sentences in a row that change nothing
     objects  2 or 3
     people   3 to 5
-    Raises ValueError for any other value.
+    Raises ValueError for any other value, and SplitError for test stories while a training runs.
 
     >>> stories = draw("train", 1, 3, objects=2, generator=3)
     >>> stories.text(0)  # doctest: +ELLIPSIS
@@ -115,6 +116,8 @@ def draw(
     require(objects in (2, 3), "objects", objects, "2 or 3")
     if split == "train" and part != "plain":
         raise ValueError(f"part {part!r} is held out: the split 'train' has the part 'plain' alone")
+    if split == "test":
+        reading_test_data(f"test stories of {length} sentences")
     stream = _stream(generator)
     spoken = language(people)
     wanted = SPLITS.index(split)

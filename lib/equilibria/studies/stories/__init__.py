@@ -21,8 +21,7 @@ from equilibria.studies.stories.evaluation import (
     LENGTHS,
     answer_story,
     evaluate,
-    record,
-    reports,
+    evaluate_all,
 )
 from equilibria.studies.stories.measure import rest, right_along_t, spectral_radius
 from equilibria.studies.stories.model import (
@@ -34,6 +33,7 @@ from equilibria.studies.stories.model import (
     names,
     new,
     read,
+    reports,
     seeds,
     states_along_t,
 )
@@ -49,6 +49,7 @@ __all__ = [
     "answers_along_t",
     "contrast_pairs",
     "evaluate",
+    "evaluate_all",
     "levenshtein",
     "load",
     "names",
@@ -56,7 +57,6 @@ __all__ = [
     "pair_scores",
     "pair_texts",
     "read",
-    "record",
     "reports",
     "rest",
     "right_along_t",

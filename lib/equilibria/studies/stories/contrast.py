@@ -84,11 +84,11 @@ def pair_scores(
 
     changed, worst   answers that differ within a pair: mean, and largest
     ratio, spread    answers only: Levenshtein ratio, mean and standard deviation over the pairs
-    released         prompt plus answer: mean Levenshtein ratio
+    released, released_spread
+                     the same of prompt plus answer
     distance         mean words to edit to reach the right answers
     last             share of right last answers
-    right_changed, right_worst, right_ratio, right_spread, right_released
-                     the same of the right answers
+    right_...        `changed` to `released_spread` of the right answers themselves
     """
     first_truth, second_truth = _truths(pairs)
     both = _both(pairs)
@@ -109,6 +109,7 @@ def pair_scores(
             "ratio": ratio.mean().item(),
             "spread": ratio.std().item(),
             "released": whole.double().mean().item(),
+            "released_spread": whole.double().std().item(),
         }
 
     scores: dict[str, list[float] | float] = {

@@ -13,7 +13,7 @@ without it, training can take long to find that out.
 |---|---|---|
 | y = z | one state per sentence | (B, S, width) |
 | x | `read(model, stories)` | (B, S, width) |
-| G(y, x) | `model.step` | (B, S, width) |
+| G(y, x) | `model(z, x)` | (B, S, width) |
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from equilibria.operators.looped_transformer import LoopedTransformer, Settings
+from equilibria.operators.looped_transformer import Architecture, LoopedTransformer
 from equilibria.problems.stories import Stories
 from equilibria.problems.story_language import Language, language
 from equilibria.solvers import trajectory
@@ -43,6 +43,7 @@ __all__ = [
     "names",
     "new",
     "read",
+    "reports",
     "rising_times",
     "seeds",
     "states_along_t",
@@ -69,12 +70,15 @@ def model_kind(name: str) -> str:
     return name.partition("-")[2]
 
 
-def new(name: str, *, seed: int = 0) -> LoopedTransformer:
-    """An untrained model by name, e.g. "stories-stack"."""
+def new(name: str, *, profile: str = "paper", seed: int = 0) -> LoopedTransformer:
+    """An untrained model by name, e.g. "stories-stack"; every profile has the same.
+
+    Seeds PyTorch's global generator.
+    """
     blocks = STACK if model_kind(name) == "stack" else 1
     torch.manual_seed(seed)
     model = LoopedTransformer(
-        Settings(
+        Architecture(
             vocabulary=len(language().words),
             width=64,
             heads=4,
@@ -96,7 +100,12 @@ def new(name: str, *, seed: int = 0) -> LoopedTransformer:
     return model
 
 
-RECORDS = CaseRecords("stories", "paper", lambda name, profile: new(name))
+def _untrained(name: str, profile: str) -> LoopedTransformer:
+    return new(name, profile=profile)
+
+
+RECORDS = CaseRecords("stories", "paper", _untrained)
+reports = RECORDS.reports
 seeds = RECORDS.seeds
 
 
@@ -105,7 +114,8 @@ def load(
 ) -> tuple[LoopedTransformer, dict[str, Any]]:
     """(model, card) of a finished training. Raises CheckpointError where it cannot be had."""
     model, card = RECORDS.load(name, seed=seed, profile=profile)
-    assert isinstance(model, LoopedTransformer)
+    if not isinstance(model, LoopedTransformer):
+        raise TypeError(f"{name} must be a LoopedTransformer, got {type(model).__name__}")
     return model, card
 
 
@@ -125,7 +135,7 @@ def read(model: LoopedTransformer, stories: Stories) -> Tensor:
     different, place = torch.unique(stories.sentences, return_inverse=True)
     tokens = spoken.tokens[different]  # (different, L), filled up on the right
     is_word = torch.arange(tokens.shape[1]) < spoken.lengths[different, None]
-    words = model.embed(tokens.to(device))  # (different, L, width)
+    words = model.encode(tokens.to(device))  # (different, L, width)
     encoded = (words * is_word[..., None].to(device)).sum(1)
     sentences = encoded[place.to(device)]
     question = sentences[:, :1]
@@ -134,7 +144,7 @@ def read(model: LoopedTransformer, stories: Stories) -> Tensor:
 
 def states_along_t(model: LoopedTransformer, x: Tensor, steps: int) -> Iterator[Tensor]:
     """z_1, ..., z_steps from z_0 = 0, the start that every model is trained from."""
-    return trajectory(model.step, torch.zeros_like(x), x, steps)
+    return trajectory(model, model.start(x), x, steps)
 
 
 def rising_times(times: Sequence[int]) -> list[int]:

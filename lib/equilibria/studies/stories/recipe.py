@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equilibria import training
+from equilibria import splits, training
 from equilibria.operators.looped_transformer import LoopedTransformer
 from equilibria.problems.reasoning import IGNORED
 from equilibria.problems.stories import Stories, draw
@@ -76,11 +76,11 @@ def visit_loss(
     """(cross-entropy over all answers, share of right last answers) after a visit from z_0 = 0.
 
     free, graded  loops without and with gradient
-    step          G, where it is not ``model.step`` itself, for instance the same compiled
+    step          G, where it is not the model itself, for instance the same compiled
     """
-    G = step or model.step
+    G = step or model
     x = read(model, stories)
-    z = iterate_freely(G, torch.zeros_like(x), x, free)
+    z = iterate_freely(G, model.start(x), x, free)
     *_, z = graded_iterates(G, z, x, graded)
     logits = model.decode(z)
     right_words = stories.answers.to(logits.device)
@@ -111,6 +111,7 @@ def validation_scores(model: LoopedTransformer, kind: str) -> dict[str, float]:
     return scores | {"selection": sum(losses) / len(losses)}
 
 
+@splits.trains
 def train(
     name: str,
     *,
@@ -118,10 +119,11 @@ def train(
     seed: int = 0,
     minutes: float | None = None,
     device: str | None = None,
-) -> training.Outcome | None:
+) -> training.Outcome:
     """Train one model; the same call resumes a training that was stopped.
 
-    Writes weights and card to `data/checkpoints/stories/NAME-seedN`.
+    Writes weights and card to `data/checkpoints/stories/NAME-seedN`. Neither the training nor its
+    validation can read test stories.
     """
     kind = model_kind(name)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -154,8 +156,8 @@ def train(
 def _compiled(model: LoopedTransformer, steps: int) -> Step:
     """G behind torch.compile, which saves time where there is a compiler for C++ to use."""
     if steps < 1000 or not shutil.which(os.environ.get("CXX", "g++")):
-        return model.step
-    compiled: Step = torch.compile(model.step)
+        return model
+    compiled: Step = torch.compile(model.forward)
     return compiled
 
 
