@@ -7,7 +7,8 @@
 | `stories-stack` | an untied stack as deep as the loop in training |
 
 `problems.stories` has the language. Here `model` reads, loops and answers, `recipe` trains,
-`measure` and `contrast` measure, and `evaluation` asks finished models the test stories.
+`measure` and `contrast` measure, `evaluation` asks finished models the test stories and records
+what they do, and `summary` puts the records of all seeds side by side.
 """
 
 from equilibria.studies.stories.contrast import (
@@ -20,8 +21,11 @@ from equilibria.studies.stories.contrast import (
 from equilibria.studies.stories.evaluation import (
     LENGTHS,
     answer_story,
+    asked_again,
     evaluate,
     evaluate_all,
+    example,
+    telling_pair,
 )
 from equilibria.studies.stories.measure import rest, right_along_t, spectral_radius
 from equilibria.studies.stories.model import (
@@ -38,6 +42,7 @@ from equilibria.studies.stories.model import (
     states_along_t,
 )
 from equilibria.studies.stories.recipe import settings_of, train, validation_scores, visit_loss
+from equilibria.studies.stories.summary import recorded
 
 __all__ = [
     "LENGTHS",
@@ -47,9 +52,11 @@ __all__ = [
     "Pairs",
     "answer_story",
     "answers_along_t",
+    "asked_again",
     "contrast_pairs",
     "evaluate",
     "evaluate_all",
+    "example",
     "levenshtein",
     "load",
     "names",
@@ -57,6 +64,7 @@ __all__ = [
     "pair_scores",
     "pair_texts",
     "read",
+    "recorded",
     "reports",
     "rest",
     "right_along_t",
@@ -64,6 +72,7 @@ __all__ = [
     "settings_of",
     "spectral_radius",
     "states_along_t",
+    "telling_pair",
     "train",
     "validation_scores",
     "visit_loss",

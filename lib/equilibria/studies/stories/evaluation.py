@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
 import torch
 
-from equilibria.problems.stories import PARTS, draw, parse
-from equilibria.studies.stories.contrast import contrast_pairs, pair_scores
+from equilibria.operators.looped_transformer import LoopedTransformer
+from equilibria.problems.stories import PARTS, Stories, draw, parse
+from equilibria.studies.stories.contrast import contrast_pairs, pair_scores, pair_texts
 from equilibria.studies.stories.measure import rest, right_along_t
 from equilibria.studies.stories.model import RECORDS, answers_along_t, load, model_kind, names
 from equilibria.training.records import Record, header, rounded
 
-__all__ = ["LENGTHS", "answer_story", "evaluate", "evaluate_all", "loops_asked"]
+__all__ = [
+    "LENGTHS",
+    "answer_story",
+    "asked_again",
+    "evaluate",
+    "evaluate_all",
+    "example",
+    "loops_asked",
+    "telling_pair",
+]
 
 LENGTHS = (4, 8, 12, 24, 48)  # sentences after the start of the stories that `evaluate` asks
 _LONG = (12, 24, 48)  # lengths of the contrast pairs
@@ -86,6 +97,43 @@ def evaluate_all(*, profile: str, minutes: float | None = None, device: str | No
     return RECORDS.record(
         names(profile), evaluate, profile=profile, minutes=minutes, device=device or "cpu"
     )
+
+
+def example(length: int, *, seed: int) -> Stories:
+    """One test story to look at."""
+    return draw("test", 1, length, generator=seed)
+
+
+def asked_again(model: LoopedTransformer, report: Record, length: int) -> float:
+    """The largest difference between a record's shares of right last answers and those found now.
+
+    The model is asked the recorded test stories of one length, at t <= 2 n.
+    """
+    (recorded,) = (row for row in report["along_t"] if row["length"] == length)
+    times = [t for t in recorded["t"] if t <= 2 * length]
+    stories = draw("test", report["stories"], length, generator=1)
+    now = right_along_t(model, stories, times)["last"]
+    then = recorded["last"][: len(times)]
+    return max(abs(a - b) for a, b in zip(now, then, strict=True))
+
+
+def telling_pair(
+    model: LoopedTransformer, length: int, times: Sequence[int], *, seed: int, count: int = 20
+) -> dict[str, Any]:
+    """The paper's Table 2 for one contrast pair of test stories that differ in their first swap.
+
+    Of ``count`` pairs it is the one whose right answers differ most, the first of them in a tie.
+    stories  the two texts
+    t        the ``times``
+    answers  `pair_texts`: per t the words answered to both, wrong ones marked with *
+    right    the right words of both
+    """
+    pairs = contrast_pairs("test", count, length, seed=seed, where="first")
+    differ = (pairs.first.answers != pairs.second.answers).sum(1)
+    row = int(differ.argmax())
+    *answers, right = pair_texts(model, pairs, row, times)
+    texts = [pairs.first.text(row), pairs.second.text(row)]
+    return {"stories": texts, "t": list(times), "answers": answers, "right": right}
 
 
 @torch.no_grad()
