@@ -26,7 +26,7 @@ def recorded(records: dict[str, Sequence[Record]]) -> dict[str, Any]:
     parts      share of right last answers at t = 2 n for each held-out part, one entry per seed
     """
     loops = records["loop"]
-    found: dict[str, Any] = dict(targets(loops, [*records["once"], *records["stack"]]))
+    found: dict[str, Any] = dict(targets(records))
     found["along_t"] = right_along_t(loops)
     found["explicit"] = explicit(records)
     found["contrast"] = [contrast(loops, JUDGED[-1], where) for where in ("any", "first")]
@@ -89,7 +89,7 @@ def explicit(records: dict[str, Sequence[Record]]) -> dict[str, Any]:
     return rows
 
 
-def targets(loops: Sequence[Record], explicits: Iterable[Record]) -> dict[str, list[Any]]:
+def targets(records: dict[str, Sequence[Record]]) -> dict[str, list[Any]]:
     """The numbers that the claims about stories read, one entry per seed (and length).
 
     enough, quarter   share of right last answers at t = 2 n and at n / 4, n = 12, 24 and 48
@@ -100,8 +100,10 @@ def targets(loops: Sequence[Record], explicits: Iterable[Record]) -> dict[str, l
     ratio_growth      mean ratio of contrast pairs, answers only, at t = 2 n over that at t = 1:
                       48 sentences, the changed name in any swap
     ratio_to_right    the same ratio at t = 2 n over that of the right answers, n = 12, 24 and 48
-    explicit_beyond   share of right last answers of the explicit models, 24 and 48 sentences
+    explicit_beyond   share of right last answers of the explicit models, 24 and 48 sentences; left
+                      out where the block once or the stack has no record
     """
+    loops = records["loop"]
     curves = right_along_t(loops)
     numbers: dict[str, list[Any]] = {"enough": [], "quarter": [], "change": []}
     for n in JUDGED:
@@ -118,10 +120,11 @@ def targets(loops: Sequence[Record], explicits: Iterable[Record]) -> dict[str, l
         for loop in loops:
             row = _pairs_of(loop, n, "any")
             numbers["ratio_to_right"].append(row["ratio"][-1] / row["right_ratio"])
-    numbers["explicit_beyond"] = []
-    for record in explicits:
-        once = right_along_t([record])
-        numbers["explicit_beyond"] += [share for n in _BEYOND for share in _at(once, n, 1)]
+    if records["once"] and records["stack"]:
+        numbers["explicit_beyond"] = []
+        for record in (*records["once"], *records["stack"]):
+            once = right_along_t([record])
+            numbers["explicit_beyond"] += [share for n in _BEYOND for share in _at(once, n, 1)]
     return numbers
 
 

@@ -58,7 +58,7 @@ def stories_along_t(data: dict[str, Any]) -> Figure:
         title=f"Who has it in the end? ({_seeds(len(row['seeds']))})",
     )
     percent_axis(axis)
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -69,7 +69,7 @@ def stories_ratio(data: dict[str, Any]) -> Figure:
         for row in data["stories"]["contrast"]:
             _plot_ratio(axis, row, key, spread)
         axis.set(title=title, ylim=(0, None))
-    axes[0].set_ylabel("word distance of answers over that of stories")
+    axes[0].set_ylabel("Levenshtein ratio")
     length = data["stories"]["contrast"][0]["length"]
     figure.suptitle(f"{length} sentences: with more loops, one word changes more of the answers")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
@@ -79,14 +79,16 @@ def stories_ratio(data: dict[str, Any]) -> Figure:
 def _plot_ratio(axis: Axes, row: dict[str, Any], key: str, spread: str) -> None:
     label, colour = _PLACES[row["where"]]
     values = np.asarray(row[key])  # one row per t, one column per seed
-    over_pairs = np.asarray(row[spread]).mean(1)
     middle = values.mean(1)
     axis.plot(row["t"], values, "-", lw=1, color=colour, alpha=0.5)
     axis.plot(row["t"], middle, "o-", ms=4, color=colour, label=f"{label} (a thin line a seed)")
-    low, high = np.maximum(middle - over_pairs, 0), middle + over_pairs
-    axis.fill_between(row["t"], low, high, color=colour, alpha=0.1, lw=0, label="± spread of pairs")
+    if row["where"] == "any":  # two bands would hide each other
+        over_pairs = np.asarray(row[spread]).mean(1)
+        low, high = np.maximum(middle - over_pairs, 0), middle + over_pairs
+        label = "their standard deviation over pairs"
+        axis.fill_between(row["t"], low, high, color=colour, alpha=0.12, lw=0, label=label)
     right = row["right"][key]
-    axis.axhline(right, ls="--", lw=1.5, color=colour, label="the right answers")
+    axis.axhline(right, ls="--", lw=1.5, color=colour, label="the right answers to these")
     loop_axis(axis, row["t"][-1])
 
 
@@ -127,7 +129,7 @@ def stories_at_rest(data: dict[str, Any]) -> Figure:
     axis.axvline(1, color=COLOURS["closed_form"], lw=1, ls=":")
     largest = max(max(row["norm"]) for row in rows)
     notes = (
-        (0.99 * largest, 1.01, "radius 1: the loop converges below", "right"),
+        (0.99 * largest, 1.01, "radius 1: an equilibrium attracts only below", "right"),
         (1.03, 0.04, "norm 1: a contraction only to the left", "left"),
     )
     for x, y, text, side in notes:
@@ -137,7 +139,7 @@ def stories_at_rest(data: dict[str, Any]) -> Figure:
         ylabel="spectral radius of dG/dz",
         xlim=(0.9, 1.05 * largest),
         ylim=(0, 1.1 * max(1, *(max(row["radius"]) for row in rows))),
-        title=f"At rest, {rows[0]['length']} sentences: one step stretches, many contract",
+        title=f"Where the loop ends, {rows[0]['length']} sentences",
     )
     axis.legend(loc="lower right", bbox_to_anchor=(1, 0.1))
     return figure

@@ -5,15 +5,25 @@ import json
 import pytest
 import torch
 from equilibria import checkpoints
-from equilibria.problems import word_senses
 from equilibria.problems.stories import draw
 from equilibria.problems.story_language import language
+from equilibria.splits import SplitError
 from equilibria.studies import stories
 from equilibria.studies.stories import recipe
 from torch import nn
 from torch.nn import functional
 
 N = 6
+
+
+def edit_distance(a, b):
+    """The usual table, one entry at a time."""
+    row = list(range(len(b) + 1))
+    for i, one in enumerate(a, start=1):
+        before, row = row, [i]
+        for j, other in enumerate(b, start=1):
+            row.append(min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (one != other)))
+    return row[-1]
 
 
 class Wave(nn.Module):
@@ -28,11 +38,14 @@ class Wave(nn.Module):
         self.unused = nn.Parameter(torch.zeros(1))
         self.spoken = language()
 
-    def embed(self, tokens):
+    def encode(self, tokens):
         known = (tokens[:, None] == self.spoken.tokens).all(2).double()  # (sentences, T)
         return functional.pad(known[:, None], (0, 0, 0, tokens.shape[1] - 1))
 
-    def step(self, z, x):
+    def start(self, x):
+        return torch.zeros_like(x)
+
+    def forward(self, z, x):
         known = z.new_zeros(*x.shape[:2], len(self.spoken.words))
         question = x[:, 0].argmax(-1)
         before = functional.pad(z, (0, 0, 1, 0))[:, :-1]
@@ -84,6 +97,7 @@ def test_what_rests_with_the_right_answers_has_their_ratio_and_distance_zero():
         assert scores[key][1] == scores[f"right_{key}"]
     assert scores["distance"][1] == 0
     assert scores["last"] == [0.0, 1.0]
+    assert scores["released_spread"][1] == scores["right_released_spread"]
     assert scores["right_ratio"] > 1
     truths = pairs.first.answers[:, -N:] != pairs.second.answers[:, -N:]
     assert scores["right_changed"] == pytest.approx(truths.sum(1).double().mean().item())
@@ -98,7 +112,7 @@ def test_as_released_the_words_between_white_space_are_compared():
             (part.text(row) + " " + " ".join(part.answer_words(row))).split()
             for part in (pairs.first, pairs.second)
         )
-        released.append(word_senses.levenshtein(first, second))
+        released.append(edit_distance(first, second))
     assert scores["released"][0] == pytest.approx(sum(released) / 12)
 
 
@@ -111,9 +125,7 @@ def test_distances_are_those_of_the_usual_table():
         ]
         for _ in range(2)
     )
-    expected = [
-        word_senses.levenshtein(a.tolist(), b.tolist()) for a, b in zip(first, second, strict=True)
-    ]
+    expected = [edit_distance(a.tolist(), b.tolist()) for a, b in zip(first, second, strict=True)]
     assert stories.levenshtein(first, second).tolist() == expected
     assert stories.levenshtein([], []).tolist() == []
     with pytest.raises(ValueError, match="as many"):
@@ -160,7 +172,7 @@ def test_radius_is_that_of_the_whole_jacobian():
     for row in range(2):
 
         def flat(state, row=row):
-            return model.step(state.view_as(z[:1]), x[row : row + 1]).flatten()
+            return model(state.view_as(z[:1]), x[row : row + 1]).flatten()
 
         whole = torch.autograd.functional.jacobian(flat, z[row].flatten())
         expected = torch.linalg.eigvals(whole).abs().max().item()
@@ -174,10 +186,13 @@ class Linear(nn.Module):
         super().__init__()
         self.a = nn.Parameter(torch.tensor(a, dtype=torch.float64))
 
-    def embed(self, tokens):
+    def encode(self, tokens):
         return tokens[..., None].double().expand(-1, -1, 4)
 
-    def step(self, z, x):
+    def start(self, x):
+        return torch.zeros_like(x)
+
+    def forward(self, z, x):
         return self.a * z + x
 
 
@@ -185,6 +200,7 @@ class Linear(nn.Module):
 def test_rest_of_a_linear_loop(a):
     at_rest = stories.rest(Linear(a), draw("validation", 3, 2, generator=1), settle=40)
     assert at_rest["radius"] == pytest.approx([a] * 3)
+    assert at_rest["norm"] == pytest.approx([a] * 3)
     assert at_rest["rate"] == pytest.approx([a] * 3, rel=0.05)
     assert at_rest["residual"][0] < 2 * a**40
 
@@ -205,14 +221,19 @@ def test_every_model_trains_and_is_evaluated(name, data, monkeypatch):
     assert stories.seeds(name, profile="quick") == [1]
     _, card = stories.load(name, seed=1, profile="quick")
     assert set(card["metrics"]) == {"trained_length", "wrong_at_2", "wrong_at_14", "selection"}
-    monkeypatch.setattr(stories.evaluation, "LENGTHS", (2, 3, 4))
+    monkeypatch.setattr(stories.evaluation, "LENGTHS", (2, 3))
+    monkeypatch.setattr(stories.evaluation, "_LONG", (3, 5))
+    monkeypatch.setattr(stories.evaluation, "_PART_LENGTH", 3)
+    monkeypatch.setattr(stories.evaluation, "_REST_LENGTH", 3)
+    monkeypatch.setattr(stories.evaluation, "_COUNT", 3)
     report = stories.evaluate(name, seed=1, profile="quick", count=3)
-    json.dumps(report)
-    assert report["split"] == "test"
-    expected = [1] if name != "stories" else [1, 2, 3, 4, 6, 8, 12, 16]
+    assert json.loads(json.dumps(report)) == report
+    assert report["sha256"] == stories.load(name, seed=1, profile="quick")[1]["sha256"]
+    expected = [1] if name != "stories" else [1, 2, 3, 4, 8, 16]
     assert report["along_t"][0]["t"] == expected
     assert [row["part"] for row in report["parts"]] == list(stories.evaluation.PARTS)
     assert ("at_rest" in report) == (name == "stories")
+    assert stories.evaluate_all(profile="quick", minutes=0) is False
 
 
 @pytest.mark.parametrize("name", ["stories", "stories-once", "stories-stack"])
@@ -221,13 +242,13 @@ def test_models_are_scored_from_the_start_that_they_were_trained_from(name):
     model = stories.new(name, seed=2).eval()
     drawn = draw("train", 8, 3, generator=3)
     starts = []
-    step = model.step
+    step = model.forward
 
     def watched(z, x):
         starts.append(z)
         return step(z, x)
 
-    model.step = watched
+    model.forward = watched
     with torch.no_grad():
         _, trained_right = stories.visit_loss(model, drawn, free=0, graded=1)
     scored_right = stories.right_along_t(model, drawn, [1])["last"][0]
@@ -248,18 +269,28 @@ def test_training_draws_training_stories_and_validation_draws_validation_stories
     monkeypatch.setattr(recipe, "_VALIDATION_COUNT", 2)
     model = stories.new("stories-once")
     memory = {"length": torch.tensor(1), "right": torch.tensor(0.0), "spent": torch.tensor(0)}
-    loss = recipe._curriculum("once", 20, memory, model.step)
+    loss = recipe._curriculum("once", 20, memory, model)
     loss(model, 0, torch.Generator().manual_seed(0))
     assert splits == ["train"]
     stories.validation_scores(model, "once")
     assert set(splits[1:]) == {"validation"}
 
 
+@pytest.mark.parametrize("name", ["stories", "stories-once"])
+def test_a_training_whose_validation_reads_test_stories_fails(name, data, monkeypatch):
+    def from_test(split, *arguments, **options):
+        return draw("test" if split == "validation" else split, *arguments, **options)
+
+    monkeypatch.setattr(recipe, "draw", from_test)
+    with pytest.raises(SplitError, match=r"train asked for test stories of 12 sentences"):
+        stories.train(name, profile="quick")
+
+
 @pytest.mark.parametrize(("kind", "grows"), [("", False), ("once", True)])
 def test_explicit_models_go_on_to_the_next_length_in_any_case(kind, grows):
     model = stories.new("stories-once")
     memory = {"length": torch.tensor(1), "right": torch.tensor(0.0), "spent": torch.tensor(500)}
-    recipe._curriculum(kind, 6000, memory, model.step)(model, 0, torch.Generator().manual_seed(0))
+    recipe._curriculum(kind, 6000, memory, model)(model, 0, torch.Generator().manual_seed(0))
     assert int(memory["length"]) == 1 + grows
 
 
