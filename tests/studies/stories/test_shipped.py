@@ -1,4 +1,4 @@
-"""The shipped loops on validation stories, and broken on purpose: what is broken loses the claim."""
+"""The shipped loops on validation stories; broken on purpose, they lose the claims."""
 
 import pytest
 import torch

@@ -113,7 +113,7 @@ def asked_again(model: LoopedTransformer, report: Record, length: int) -> float:
     times = [t for t in recorded["t"] if t <= 2 * length]
     stories = draw("test", report["stories"], length, generator=1)
     now = right_along_t(model, stories, times)["last"]
-    then = recorded["last"][: len(times)]
+    then: list[float] = recorded["last"][: len(times)]
     return max(abs(a - b) for a, b in zip(now, then, strict=True))
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from equilibria import lipschitz
-from equilibria.derivatives import pushforward
+from equilibria.derivatives import TensorMap, pushforward
 from equilibria.operators.looped_transformer import LoopedTransformer
 from equilibria.problems.stories import Stories
 from equilibria.studies.stories.model import answers_along_t, read, states_along_t
@@ -51,9 +51,8 @@ def rest(model: LoopedTransformer, stories: Stories, *, settle: int) -> dict[str
             last, before = before, z
     rates = [_rate(path, torch.finfo(x.dtype).eps) for path in torch.stack(moves, 1).tolist()]
     radius = [spectral_radius(model, z, x_row) for z, x_row in zip(last, x, strict=True)]
-    norm = lipschitz.local(
-        lambda z: model(z, x), last, max_steps=_NORM_STEPS, tol=1e-2, throw=False
-    )
+    step = _step_with(model, x)
+    norm = lipschitz.local(step, last, max_steps=_NORM_STEPS, tol=1e-2, throw=False)
     return {
         "radius": radius,
         "norm": norm.tolist(),
@@ -78,10 +77,20 @@ def spectral_radius(model: LoopedTransformer, z: Tensor, x: Tensor) -> float:
         moving[:, i] = directions
         states = z[: i + 1].expand(width, -1, -1).contiguous()
         inputs = x[: i + 1].detach().expand(width, -1, -1)
-        _, moved = pushforward(lambda y, inputs=inputs: model(y, inputs), states, moving)
+        _, moved = pushforward(_step_with(model, inputs), states, moving)
         blocks.append(moved[:, i].T)
     eigenvalues = torch.linalg.eigvals(torch.stack(blocks).double())
     return float(eigenvalues.abs().max())
+
+
+def _step_with(model: LoopedTransformer, x: Tensor) -> TensorMap:
+    """The map z -> G(z, x) of one input."""
+
+    def step(z: Tensor) -> Tensor:
+        moved: Tensor = model(z, x)
+        return moved
+
+    return step
 
 
 def _norm(a: Tensor) -> Tensor:
