@@ -37,6 +37,9 @@ SABOTAGE = {
     "parity-explicit": ["learned by heart"],
     "sums": ["stopped at one", "constant output"],
     "loop-norm": ["norm does not matter"],
+    "stories-need-loops": ["stopped at one", "constant output", "explicit network wrapped"],
+    "stories-lipschitz": ["stopped at one", "constant output", "explicit network wrapped"],
+    "stories-explicit": ["learned by heart"],
 }
 
 

@@ -1,9 +1,10 @@
 """Figures of notebook 05: reasoning with a looped transformer.
 
-Each function takes the dict of the notebook's results file and returns a figure.
+Each function takes the dict of the notebook's results file and returns a figure. `pair_table` gives
+a table in Markdown; `answered` and `text_box` ask the model a story that a reader typed.
 """
 
-from equilibria.companion.figures.language.loops import contraction, exits, paths, steepness
+from equilibria.companion.figures.language.loops import contraction
 from equilibria.companion.figures.language.reasoning import (
     broken,
     explicit,
@@ -11,15 +12,27 @@ from equilibria.companion.figures.language.reasoning import (
     loops_to_answer,
     reasoning_along_t,
 )
+from equilibria.companion.figures.language.stories import (
+    pair_table,
+    stories_along_t,
+    stories_at_rest,
+    stories_explicit,
+    stories_ratio,
+)
+from equilibria.companion.figures.language.story_box import answered, text_box
 
 __all__ = [
+    "answered",
     "broken",
     "contraction",
-    "exits",
     "explicit",
     "flips",
     "loops_to_answer",
-    "paths",
+    "pair_table",
     "reasoning_along_t",
-    "steepness",
+    "stories_along_t",
+    "stories_at_rest",
+    "stories_explicit",
+    "stories_ratio",
+    "text_box",
 ]
