@@ -58,16 +58,6 @@ def test_flips_are_counted_exactly():
     assert found["target_worst"] == N
 
 
-def test_exits_agree_with_the_full_loop():
-    torch.manual_seed(0)
-    model = LoopedTransformer(TINY).double()
-    asked = running_sums(50, N, generator=1)
-    full = reasoning.accuracy_along_t(model, asked, [12])["last"][0]
-    early, late = reasoning.exits(model, asked, [0.5, 1e-300], limit=12)
-    assert late == {"tol": 1e-300, "loops": 12.0, "right": pytest.approx(full)}
-    assert early["loops"] < 12
-
-
 def test_times_must_rise():
     with pytest.raises(ValueError, match="times must be rising numbers of loops from 1 on"):
         reasoning.accuracy_along_t(Wave(), running_sums(2, N, generator=1), [2, 1])

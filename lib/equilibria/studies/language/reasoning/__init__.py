@@ -2,7 +2,6 @@
 
 from equilibria.studies.language.reasoning.measures import (
     accuracy_along_t,
-    exits,
     flips_along_t,
     lasting,
     without_state_norm,
@@ -32,7 +31,6 @@ __all__ = [
     "Curriculum",
     "accuracy_along_t",
     "accuracy_record",
-    "exits",
     "flips_along_t",
     "lasting",
     "new",

@@ -10,17 +10,14 @@ from typing import TypedDict
 import torch
 from torch import Tensor
 
-from equilibria.operators.decoding import early_exit
 from equilibria.operators.looped_transformer import LoopedTransformer
 from equilibria.problems.reasoning import Questions
 from equilibria.studies.language.loops import device_of, latent_states, require_times
 
 __all__ = [
     "Accuracy",
-    "Exit",
     "Flips",
     "accuracy_along_t",
-    "exits",
     "flips_along_t",
     "lasting",
     "without_state_norm",
@@ -41,14 +38,6 @@ class Flips(TypedDict):
     worst: list[float]
     target_mean: float
     target_worst: float
-
-
-class Exit(TypedDict):
-    """Early exit at one tolerance: mean iterations, and the share of right last answers."""
-
-    tol: float
-    loops: float
-    right: float
 
 
 @torch.no_grad()
@@ -124,20 +113,6 @@ def _mean_and_worst(answers: Tensor, count: int) -> tuple[float, float]:
     after = answers[count:].view(count, length, length)
     changed = (before != after).sum(-1).double()  # (count, length)
     return changed.mean().item(), changed.amax(1).mean().item()
-
-
-def exits(
-    model: LoopedTransformer, asked: Questions, tolerances: Sequence[float], *, limit: int
-) -> list[Exit]:
-    """Early exit at each tolerance, over the questions ``asked``, after at most ``limit`` loops."""
-    tokens = asked.tokens.to(device_of(model))
-    rows = []
-    for tol in tolerances:
-        logits, spent = early_exit(model, tokens, limit, tol=tol)
-        right = logits[:, -1].argmax(-1).cpu() == asked.answers[:, -1]
-        loops = spent.double().mean().item()
-        rows.append(Exit(tol=tol, loops=loops, right=right.double().mean().item()))
-    return rows
 
 
 def without_state_norm(model: LoopedTransformer) -> LoopedTransformer:
