@@ -44,7 +44,6 @@ def direct():
         Requirement(text)
         for texts in (project["dependencies"], *project["optional-dependencies"].values())
         for text in texts
-        if not text.startswith("equilibria[")
     ]
 
 
@@ -67,6 +66,25 @@ def test_the_lock_holds_what_the_project_asks_for(requirement):
 )
 def test_this_environment_is_the_locked_one(name):
     assert importlib.metadata.version(name) == PINS[name]
+
+
+def test_every_extra_is_whole_and_all_holds_them_all():
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    parts = {name: set(texts) for name, texts in extras.items() if name != "all"}
+    assert set(extras["all"]) == set().union(*parts.values())
+    cases = {path.name for path in (HOME / "lib/equilibria/studies").iterdir() if path.is_dir()}
+    for case in cases - {"__pycache__"}:
+        assert parts[case] >= parts["notebooks"], f"{case} needs the notebooks' packages, too"
+
+
+def test_the_command_line_names_the_missing_extra_in_one_line():
+    code = (
+        "import sys; sys.modules['yaml'] = None; from equilibria.__main__ import main; "
+        "sys.exit(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and "equilibria[notebooks]" in done.stderr
 
 
 def test_setuptools_of_the_lock_can_build_the_project():

@@ -1,8 +1,23 @@
-"""``python -m equilibria``: the command line of `equilibria.companion.command_line`."""
+"""``python -m equilibria``: the command line, where the packages that it needs are installed."""
 
 import sys
 
-from equilibria.companion.command_line import main
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Run the command line; where only the core is installed, name the missing extra."""
+    try:
+        from equilibria.companion.command_line import main as run
+    except ModuleNotFoundError as error:
+        print(
+            f"equilibria: the command line needs the package {error.name}: "
+            "pip install 'equilibria[notebooks]'",
+            file=sys.stderr,
+        )
+        return 2
+    return run()
+
 
 if __name__ == "__main__":
     sys.exit(main())
