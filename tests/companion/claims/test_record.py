@@ -210,7 +210,7 @@ def test_a_check_that_turns_fails_even_if_the_verdict_stays(write, measured, cap
     assert claims.check("quick", draft=True) == 1
     out = capsys.readouterr().out
     assert "first-error/third: held, and misses now" in out
-    assert "better than the record: first-error/slope: missed, and holds now" in out
+    assert "new, and no worse than the record: first-error/slope: missed, and holds now" in out
 
 
 def test_a_better_verdict_is_news_and_no_failure(accepted, measured, write, capsys):
@@ -218,7 +218,10 @@ def test_a_better_verdict_is_news_and_no_failure(accepted, measured, write, caps
     claims.check("quick", accept="worse now")
     measured(GOOD)
     assert claims.check("quick", draft=True) == 0
-    assert "better than the record: first-error: partly -> reproduced" in capsys.readouterr().out
+    assert (
+        "new, and no worse than the record: first-error: partly -> reproduced"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def check(
         print(f"verdicts.lock: {len(changes)} changes accepted")
     failures, news = record.differences(verdicts, profile, record.read(), partial=bool(only))
     for line in news:
-        print(f"better than the record: {line}")
+        print(f"new, and no worse than the record: {line}")
     for line in failures:
         print(f"against the record: {line}")
     if failures:

@@ -141,7 +141,8 @@ def _entry(verdict: Verdict) -> dict[str, Any]:
 
 def _frozen(claim: Claim, check: Check) -> dict[str, Any]:
     """What must not move unseen: where the number lies, what is asked of it, and why."""
-    place = check.record or f"{claim.notebook}/{check.file}"
+    file = check.file if "/" in check.file else f"{claim.notebook}/{check.file}"
+    place = check.record or file
     kind = type(check.predicate).__name__
     return {
         "says": check.says,
