@@ -29,7 +29,7 @@ from equilibria.problems import images
 from equilibria.solvers import Anderson, Picard, solve
 from equilibria.training.visits import WarmPool, draw_int, graded_iterates, iterate_freely
 
-__all__ = ["VISITS", "PhotographPool", "Visits", "pool_loss"]
+__all__ = ["VISITS", "PhotographPool", "Visits", "mean_square", "pool_loss"]
 
 _ADJOINT = Implicit(method=Anderson(), max_steps=8, tol=None, throw=False)
 _GRADED_STEPS = 2  # iterations of a young slot with gradient
@@ -146,8 +146,8 @@ def pool_loss(
     ).y
     young_errors = []
     for young in graded_iterates(model, y[~old], x[~old], _GRADED_STEPS):
-        young_errors.append(_mean_square(young - truth[~old]))
-    old_error = _mean_square(settled - truth[old])
+        young_errors.append(mean_square(young - truth[~old]))
+    old_error = mean_square(settled - truth[old])
     loss = 0.5 * old_error + 0.5 * torch.stack(young_errors).mean()
 
     y[old] = settled.detach()
@@ -165,7 +165,8 @@ def _near_equilibrium(model: DeblurringOperator, y: Tensor, x: Tensor) -> Tensor
         return solve(model, y, x, method=Anderson(), max_steps=_JUMP_STEPS, throw=False).y
 
 
-def _mean_square(error: Tensor) -> Tensor:
+def mean_square(error: Tensor) -> Tensor:
+    """The mean of the squared entries, a scalar."""
     return error.square().mean()
 
 

@@ -17,7 +17,7 @@ from equilibria.files import write_atomically
 from equilibria.operators.fourier import ImplicitFNO
 from equilibria.studies.navier_stokes.measures import errors_along_t
 from equilibria.studies.navier_stokes.recipes import RECORDS, load, test_set
-from equilibria.training.records import Record, header, rounded
+from equilibria.training.records import STOPPED, Record, header, rounded
 
 __all__ = ["ALONG", "curve", "record_curves"]
 
@@ -38,7 +38,7 @@ def record_curves(*, profile: str, minutes: float | None, device: str) -> bool:
         if not _is_missing(seed, profile):
             continue
         if minutes is not None and time.monotonic() - begun > 60 * minutes:
-            print("stopped at the time limit; the same command continues")
+            print(STOPPED)
             return False
         record = curve(seed=seed, profile=profile, device=device)
         path = RECORDS.record_path(_NAME, seed=seed, profile=profile)

@@ -44,6 +44,9 @@ def errors(data: dict[str, Any]) -> Figure:
     return figure
 
 
+_ERROR_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
+
+
 def _errors_per_flow(axis: Axes, per_flow: dict[str, list[float]]) -> None:
     least = min(min(values) for values in per_flow.values())
     most = max(max(values) for values in per_flow.values())
@@ -57,7 +60,7 @@ def _errors_per_flow(axis: Axes, per_flow: dict[str, list[float]]) -> None:
         ylabel="flows",
         title=f"{len(per_flow['implicit'])} test flows, one seed",
     )
-    ticks = [tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1) if edges[0] <= tick <= edges[-1]]
+    ticks = [tick for tick in _ERROR_TICKS if edges[0] <= tick <= edges[-1]]
     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
     axis.legend()
