@@ -22,7 +22,7 @@ __all__ = ["LATE_COUNT", "LATE_STEPS", "TEST_SIZE", "evaluate", "evaluate_all", 
 
 TEST_SIZE = 128  # pixels per side of a test crop
 LATE_STEPS = 300  # a much later t at which an equilibrium must still be there
-LATE_COUNT = 40  # test crops on which that is looked at
+LATE_COUNT = 40  # the number of test crops on which that is measured
 _BATCH = 8  # test crops at a time
 _NOT_RECORDED = ("denoiser", "unrolled-pgd")  # they restore no photograph of the tables
 

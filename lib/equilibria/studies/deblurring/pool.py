@@ -7,11 +7,11 @@ noise (path independence, Anil et al. 2022).
 Each visit first iterates a few times without gradient. What follows depends on the slot:
 
 young half  drawn afresh often and seldom near y*: a few iterations with gradient are graded
-old half    near y*: graded at the equilibrium by the implicit adjoint, which alone sees what a
+old half    near y*: graded at the equilibrium by the implicit adjoint, the only one to see what a
             small change does to a slow mode after hundreds of iterations
 
 The old half also pays for a G that stretches some direction by more than `Visits.modulus`. The
-direction is the state of a power iteration, which lives in the pool, too. PGD needs more of all
+direction is the state of a power iteration, which also lives in the pool. PGD needs more of all
 this than HQS, because its data step contracts nothing where the blur removes a frequency.
 """
 

@@ -37,7 +37,7 @@ def evaluate(
     """
     model, card = load(name, seed=seed, profile=profile)
     programs = test_programs(profile)[slice(count)]
-    network = cast(Network, model.to(device))  # `load` knows it as a module alone
+    network = cast(Network, model.to(device))  # `load` promises only a module
     record = header(name, seed, profile, card)
     if isinstance(network, ImplicitGNN):
         at_8, at_64 = errors_at(network, programs, TIMES, device=device)

@@ -6,7 +6,7 @@
 | `implicit-W` | the implicit network, trained so that it has an equilibrium |
 | `unrolled-8` | a trap on purpose: the implicit network, trained by plain unrolling from y = 0 |
 
-Every model can be trained with any seed. A training sees training and validation programs alone.
+Every model can be trained with any seed. A training sees only training and validation programs.
 
 An implicit model gets an equilibrium to be iterated to by path independence (Anil et al. 2022): a
 random number of iterations from y = 0 or from a random point of the box l <= y <= u without

@@ -113,7 +113,7 @@ def all_seeds_along_t(
     curves = []
     for seed in shipped:
         model, _ = load(name, seed=seed)
-        network = cast(Network, model.to(device))  # `load` knows it as a module alone
+        network = cast(Network, model.to(device))  # `load` promises only a module
         seconds, measured = timed(
             functools.partial(along_t, network, programs, steps=steps, device=device)
         )

@@ -1,6 +1,6 @@
 """The error of Picard's y_t along t over all test flows, recorded (paper, Fig. 4).
 
-The records are `test/along-seedN.json`, one per seed of ``implicit`` whose weights are at hand.
+The records are `test/along-seedN.json`, one per seed of ``implicit`` whose weights are there.
 They are kept apart from the records of models, since `evaluate` looks at fewer flows along t.
 """
 
@@ -51,7 +51,7 @@ def record_curves(*, profile: str, minutes: float | None, device: str) -> bool:
 
 
 def _is_missing(seed: int, profile: str) -> bool:
-    """Whether the weights are at hand but their curve is not."""
+    """Whether the weights are there but their curve is not."""
     if not RECORDS.has_weights(_MODEL, seed=seed, profile=profile):
         return False
     path = RECORDS.record_path(_NAME, seed=seed, profile=profile)

@@ -15,6 +15,8 @@ from equilibria.companion.figures.navier_stokes.steepness import TICKS
 
 __all__ = ["errors", "far_beyond", "physics", "regularity", "solve", "sweep", "transfer"]
 
+_ERROR_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)  # of a relative error
+
 
 def solve(data: dict[str, Any]) -> Figure:
     """The network's own solve: residual against evaluations of G, one line per flow."""
@@ -42,9 +44,6 @@ def errors(data: dict[str, Any]) -> Figure:
     _errors_per_flow(axes[0], data["per_flow"])
     _errors_by_seed(axes[1], data["table"], data["ratio"])
     return figure
-
-
-_ERROR_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
 
 
 def _errors_per_flow(axis: Axes, per_flow: dict[str, list[float]]) -> None:
