@@ -1,24 +1,13 @@
 """Looped models whose answers and constants are known, and small ones, for tests of the study."""
 
+import dataclasses
+
 import torch
-from equilibria.operators.looped_transformer import Architecture
+from looped_models import REASONING
 from torch import nn
 from torch.nn import functional
 
-TINY = Architecture(
-    vocabulary=3,
-    width=16,
-    heads=2,
-    hidden=16,
-    prelude=0,
-    core=1,
-    coda=0,
-    injection="add",
-    positions="distance",
-    norms="pre",
-    state_norm=True,
-    tied=False,
-)
+TINY = dataclasses.replace(REASONING, vocabulary=3, hidden=16, context=4096)
 
 
 class Wave(nn.Module):

@@ -3,6 +3,8 @@
 Run by `pytest -m gpu`.
 """
 
+import dataclasses
+
 import equilibria as eq
 import pytest
 import torch
@@ -14,6 +16,7 @@ from equilibria.operators.lp_graph import graph
 from equilibria.problems import flow_data, flow_equation, flow_grid, images
 from equilibria.problems import linear_programs as programs
 from equilibria.studies import deblurring, language, linear_programs, navier_stokes
+from steady_flows import TINY
 
 pytestmark = pytest.mark.gpu
 DEVICE = "cuda"
@@ -143,19 +146,8 @@ def test_shipped_models():
 @pytest.mark.parametrize("name", ["implicit", "explicit"])
 def test_a_few_steps_of_training(name, tmp_path, monkeypatch):
     monkeypatch.setenv("EQUILIBRIA_DATA", str(tmp_path))
-    recipe = navier_stokes.Recipe(
-        width=4,
-        modes=3,
-        regime="published",
-        n=24,
-        coarse=16,
-        train=8,
-        test=4,
-        batch=4,
-        pool=8,
-        learning_rate=1e-3,
-        steps={"implicit": (6, 2), "explicit": (6, 2), "unrolled": (2, 1)},
-    )
+    steps = {"implicit": (6, 2), "explicit": (6, 2), "unrolled": (2, 1)}
+    recipe = dataclasses.replace(TINY, steps=steps)
     monkeypatch.setitem(navier_stokes.RECIPES, "paper", recipe)
     monkeypatch.setattr(flow_data, "FLOWS_PER_FILE", 12)
     outcome = navier_stokes.train(name, profile="paper", device=DEVICE)

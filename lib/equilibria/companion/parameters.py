@@ -19,6 +19,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from equilibria.companion.parameter_rules import (
     ParameterError,
     Rule,
@@ -159,7 +161,4 @@ def _assignment(statement: ast.stmt, file: str) -> tuple[str, Any]:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    # Imported here, so that a machine for training does without a YAML reader.
-    import yaml
-
     return yaml.safe_load(path.read_text(encoding="utf-8")) or {}

@@ -1,5 +1,6 @@
-"""Training: settings, the loop, visits to warm states, and the records of trained models."""
+"""Training: settings, device, the loop, visits to warm states, records of trained models."""
 
+from equilibria.training.devices import default_device
 from equilibria.training.loop import Outcome, TrainingDiverged, train
 from equilibria.training.memory import saved_bytes
 from equilibria.training.settings import Settings, minibatch, step_generator
@@ -8,6 +9,7 @@ __all__ = [
     "Outcome",
     "Settings",
     "TrainingDiverged",
+    "default_device",
     "minibatch",
     "saved_bytes",
     "step_generator",

@@ -27,9 +27,12 @@ from equilibria import checkpoints, training
 from equilibria.files import write_atomically
 from equilibria.paths import data_folder
 
-__all__ = ["CaseRecords", "Record", "header", "rounded", "timed"]
+__all__ = ["STOPPED", "CaseRecords", "Record", "header", "rounded", "timed"]
 
 Record = dict[str, Any]  # what was measured of one trained model, as JSON holds it
+# what is printed when `minutes` are over
+STOPPED = "stopped at the time limit; the same command continues"
+
 ModelT = TypeVar("ModelT", bound=nn.Module)
 ResultT = TypeVar("ResultT")
 
@@ -158,10 +161,7 @@ class CaseRecords:
             select=select,
             progress=progress,
         )
-        if outcome.finished:
-            ending = f"finished, {outcome.metrics}"
-        else:
-            ending = "stopped at the time limit; the same command continues"
+        ending = f"finished, {outcome.metrics}" if outcome.finished else STOPPED
         title = f"{name} seed {settings.seed}"
         print(f"{title}: step {outcome.step}, {outcome.seconds:.0f} s, {ending}")
         return outcome
@@ -189,7 +189,7 @@ class CaseRecords:
         begun = time.monotonic()
         for name, seed in self._unrecorded(names, profile):
             if minutes is not None and time.monotonic() - begun > 60 * minutes:
-                print("stopped at the time limit; the same command continues")
+                print(STOPPED)
                 return False
             record = evaluate(name, seed=seed, profile=profile, device=device)
             path = self.record_path(name, seed=seed, profile=profile)

@@ -29,7 +29,7 @@ class Settings:
     ema             decay of the running average of the weights, in (0, 1). The average is then what
                     is validated and kept. None keeps the last weights.
     seed            seed of every random number of the loss, >= 0
-    save_every      steps between two savings, > 0; the time limit is looked at there
+    save_every      steps between two savings, > 0; each saving checks the time limit
     validate_every  steps between two validations, > 0; None validates at the end only
 
     Raises ValueError for a value out of its range.

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import time
 
-import torch
-
 from equilibria.companion.command_line import arguments
 from equilibria.companion.command_line.cases import case_names, find_case, records_of
 from equilibria.companion.parameters import PROFILES
+from equilibria.training import default_device
 
 __all__ = ["add_parser", "run"]
 
@@ -41,7 +40,7 @@ def add_parser(verbs: arguments.Verbs) -> None:
 def run(options: argparse.Namespace) -> int:
     """Evaluate one case or all; return 0. Raises ParameterError for an unknown case or device."""
     arguments.require_device(options.device)
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = options.device or default_device()
     names = case_names() if options.case is None else [options.case]
     begun = time.monotonic()
     for name in names:

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def size_text(count: int) -> str:
-    """A number of weights: 987, 12.3 k or 1.0 M, a million being 1.0 M."""
+    """A number of weights: 987, 12.3 k or 1.0 M."""
     if count >= 1_000_000:
         return f"{count / 1_000_000:.1f} M"
     if count >= 1_000:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from equilibria.operators.deblurring import DeblurringOperator, Unfolded
 from equilibria.problems import images
 from equilibria.solvers import Method, Picard, solve
 from equilibria.studies.deblurring.measures import answer
+from equilibria.training.records import timed
 
 __all__ = [
     "BudgetCurve",
@@ -42,9 +43,10 @@ def psnr_by_budget(
     """Solve from y_0 = x once with each of ``budgets``, and see how good the answers are."""
     psnr = []
     for budget in budgets:
-        begun = time.perf_counter()
-        solution = solve(model, x, x, method=method, max_steps=budget, throw=False)
-        seconds = time.perf_counter() - begun
+        compute = functools.partial(
+            solve, model, x, x, method=method, max_steps=budget, throw=False
+        )
+        seconds, solution = timed(compute)
         psnr.append(images.psnr(solution.y, truth).mean())
     residual = solution.residuals.amax(0)
     return BudgetCurve(budgets, psnr, residual, seconds / budget / len(x))

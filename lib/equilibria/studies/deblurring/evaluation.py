@@ -15,13 +15,14 @@ from equilibria.splits import reading_test_data
 from equilibria.studies.deblurring.measures import TEST_STEPS, answer, solved
 from equilibria.studies.deblurring.recipes import kernel, names
 from equilibria.studies.deblurring.records import RECORDS, load
+from equilibria.training import default_device
 from equilibria.training.records import rounded
 
 __all__ = ["LATE_COUNT", "LATE_STEPS", "TEST_SIZE", "evaluate", "evaluate_all", "test_set"]
 
 TEST_SIZE = 128  # pixels per side of a test crop
 LATE_STEPS = 300  # a much later t at which an equilibrium must still be there
-LATE_COUNT = 40  # test crops on which that is looked at
+LATE_COUNT = 40  # the number of test crops on which that is measured
 _BATCH = 8  # test crops at a time
 _NOT_RECORDED = ("denoiser", "unrolled-pgd")  # they restore no photograph of the tables
 
@@ -39,7 +40,7 @@ def evaluate_all(*, profile: str, minutes: float | None = None, device: str | No
         evaluate,
         profile=profile,
         minutes=minutes,
-        device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
+        device=device or default_device(),
         describe=_describe,
     )
 
@@ -93,8 +94,8 @@ def evaluate(
     }
     if isinstance(model, DeblurringOperator):
         solutions = [solved(model, batch) for batch in batches]
-        record["steps"] = [steps for s in solutions for steps in s.steps.tolist()]
-        record["success"] = [success for s in solutions for success in s.success.tolist()]
+        record["steps"] = torch.cat([solution.steps for solution in solutions]).tolist()
+        record["success"] = torch.cat([solution.success for solution in solutions]).tolist()
         record["late"] = _psnr_late(model, y, truth, x, device)
     return record
 

@@ -7,11 +7,11 @@ noise (path independence, Anil et al. 2022).
 Each visit first iterates a few times without gradient. What follows depends on the slot:
 
 young half  drawn afresh often and seldom near y*: a few iterations with gradient are graded
-old half    near y*: graded at the equilibrium by the implicit adjoint, which alone sees what a
+old half    near y*: graded at the equilibrium by the implicit adjoint, the only one to see what a
             small change does to a slow mode after hundreds of iterations
 
 The old half also pays for a G that stretches some direction by more than `Visits.modulus`. The
-direction is the state of a power iteration, which lives in the pool, too. PGD needs more of all
+direction is the state of a power iteration, which also lives in the pool. PGD needs more of all
 this than HQS, because its data step contracts nothing where the blur removes a frequency.
 """
 
@@ -29,7 +29,7 @@ from equilibria.problems import images
 from equilibria.solvers import Anderson, Picard, solve
 from equilibria.training.visits import WarmPool, draw_int, graded_iterates, iterate_freely
 
-__all__ = ["VISITS", "PhotographPool", "Visits", "pool_loss"]
+__all__ = ["VISITS", "PhotographPool", "Visits", "mean_square", "pool_loss"]
 
 _ADJOINT = Implicit(method=Anderson(), max_steps=8, tol=None, throw=False)
 _GRADED_STEPS = 2  # iterations of a young slot with gradient
@@ -146,8 +146,8 @@ def pool_loss(
     ).y
     young_errors = []
     for young in graded_iterates(model, y[~old], x[~old], _GRADED_STEPS):
-        young_errors.append(_mean_square(young - truth[~old]))
-    old_error = _mean_square(settled - truth[old])
+        young_errors.append(mean_square(young - truth[~old]))
+    old_error = mean_square(settled - truth[old])
     loss = 0.5 * old_error + 0.5 * torch.stack(young_errors).mean()
 
     y[old] = settled.detach()
@@ -165,7 +165,8 @@ def _near_equilibrium(model: DeblurringOperator, y: Tensor, x: Tensor) -> Tensor
         return solve(model, y, x, method=Anderson(), max_steps=_JUMP_STEPS, throw=False).y
 
 
-def _mean_square(error: Tensor) -> Tensor:
+def mean_square(error: Tensor) -> Tensor:
+    """The mean of the squared entries, a scalar."""
     return error.square().mean()
 
 

@@ -15,7 +15,7 @@ from equilibria.operators.deblurring import DeblurringOperator, Denoiser
 from equilibria.problems import images
 from equilibria.solvers import trajectory
 from equilibria.studies.deblurring.measures import psnr_along_t
-from equilibria.studies.deblurring.pool import VISITS, PhotographPool, pool_loss
+from equilibria.studies.deblurring.pool import VISITS, PhotographPool, mean_square, pool_loss
 from equilibria.studies.deblurring.recipes import RECIPES, Recipe, kernel, kind_of, new
 from equilibria.studies.deblurring.records import RECORDS, load
 
@@ -49,7 +49,7 @@ def train(
     ``data/trainings``. Raises `DataError` where the data set or the published weights are missing,
     `CheckpointError` where the denoiser has not been trained.
     """
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or training.default_device()
     recipe = RECIPES[profile]
     # Only the published form of H is not residual, and it does not learn from new weights.
     if name == "denoiser" and not recipe.residual:
@@ -152,13 +152,13 @@ def _denoising_error(model: nn.Module, data: _TrainingData, generator: torch.Gen
     sigma = _LARGEST_NOISE * torch.rand(data.batch, generator=generator)
     noisy = truth + sigma[:, None, None, None] * torch.randn(truth.shape, generator=generator)
     y = model(noisy.to(data.device), sigma.to(data.device))
-    return _mean_square(y - truth.to(data.device))
+    return mean_square(y - truth.to(data.device))
 
 
 def _restoration_error(model: nn.Module, data: _TrainingData, generator: torch.Generator) -> Tensor:
     truth = data.draw(generator).to(data.device)
     x = images.measure(truth, data.blur, generator=generator)
-    return _mean_square(model(x) - truth)
+    return mean_square(model(x) - truth)
 
 
 def _unrolled_error(model: nn.Module, data: _TrainingData, generator: torch.Generator) -> Tensor:
@@ -166,11 +166,7 @@ def _unrolled_error(model: nn.Module, data: _TrainingData, generator: torch.Gene
     truth = data.draw(generator).to(data.device)
     x = images.measure(truth, data.blur, generator=generator)
     *_, y = trajectory(model, x, x, _UNROLLED_STEPS)
-    return _mean_square(y - truth)
-
-
-def _mean_square(error: Tensor) -> Tensor:
-    return error.square().mean()
+    return mean_square(y - truth)
 
 
 # -------------------------------------------------------------------------------- validation

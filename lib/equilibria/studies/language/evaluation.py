@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from equilibria.studies.language import reasoning
-from equilibria.studies.language.models import RECORDS, default_device, load, names
+from equilibria.studies.language.models import RECORDS, load, names
+from equilibria.training import default_device
 from equilibria.training.records import Record, header
 
 __all__ = ["evaluate", "evaluate_all"]

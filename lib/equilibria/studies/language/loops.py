@@ -22,7 +22,7 @@ __all__ = [
     "require_times",
 ]
 
-_RATE_MOVES = 10  # the rate of convergence is a mean over so many movements
+_RATE_MOVES = 10  # the rate of convergence is the mean over this many movements
 
 
 def latent_states(model: LoopedTransformer, x: Tensor, steps: int) -> Iterator[Tensor]:

@@ -10,7 +10,7 @@ from equilibria.operators.looped_transformer import LoopedTransformer
 from equilibria.studies.language import reasoning
 from equilibria.training.records import CaseRecords
 
-__all__ = ["RECORDS", "default_device", "load", "names", "new", "reports", "seeds"]
+__all__ = ["RECORDS", "load", "names", "new", "reports", "seeds"]
 
 
 def names(profile: str) -> list[str]:
@@ -47,8 +47,3 @@ def load(
     if not isinstance(model, LoopedTransformer):
         raise TypeError(f"{name} must be a LoopedTransformer, got {type(model).__name__}")
     return model, card
-
-
-def default_device() -> str:
-    """A GPU where there is one."""
-    return "cuda" if torch.cuda.is_available() else "cpu"

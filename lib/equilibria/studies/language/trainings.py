@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from equilibria import splits, training
 from equilibria.studies.language import reasoning
-from equilibria.studies.language.models import RECORDS, default_device, new
+from equilibria.studies.language.models import RECORDS, new
 from equilibria.studies.language.reasoning import training as reasoning_training
 
 __all__ = ["train"]
@@ -24,7 +24,7 @@ def train(
     The finished weights go to ``data/checkpoints/language/NAME-seedN``; the state of an unfinished
     training lies in ``data/trainings``. ``device`` None is a GPU where there is one.
     """
-    device = device or default_device()
+    device = device or training.default_device()
     task, _, kind = name.partition("-")
     steps = reasoning_training.STEPS[profile][task]
     curriculum = reasoning.Curriculum(task, kind, steps, device)

@@ -13,7 +13,7 @@ from equilibria.operators.lp_graph import ImplicitGNN
 from equilibria.studies.linear_programs.measures import Network, errors_at
 from equilibria.studies.linear_programs.programs import test_programs
 from equilibria.studies.linear_programs.recipes import RECORDS, load, names, seeds
-from equilibria.training.records import rounded
+from equilibria.training.records import header, rounded
 
 __all__ = ["TIMES", "evaluate", "evaluate_all"]
 
@@ -37,15 +37,8 @@ def evaluate(
     """
     model, card = load(name, seed=seed, profile=profile)
     programs = test_programs(profile)[slice(count)]
-    network = cast(Network, model.to(device))  # `load` knows it as a module alone
-    record: dict[str, Any] = {
-        "name": name,
-        "seed": seed,
-        "profile": profile,
-        "sha256": card["sha256"],
-        "parameters": card["parameters"],
-        "train_seconds": card["seconds"],
-    }
+    network = cast(Network, model.to(device))  # `load` promises only a module
+    record = header(name, seed, profile, card)
     if isinstance(network, ImplicitGNN):
         at_8, at_64 = errors_at(network, programs, TIMES, device=device)
         record["errors_8"] = rounded(at_8)

@@ -6,7 +6,7 @@
 | `implicit-W` | the implicit network, trained so that it has an equilibrium |
 | `unrolled-8` | a trap on purpose: the implicit network, trained by plain unrolling from y = 0 |
 
-Every model can be trained with any seed. A training sees training and validation programs alone.
+Every model can be trained with any seed. A training sees only training and validation programs.
 
 An implicit model gets an equilibrium to be iterated to by path independence (Anil et al. 2022): a
 random number of iterations from y = 0 or from a random point of the box l <= y <= u without
@@ -67,7 +67,7 @@ _STEPS = {
 _QUICK_STEPS = 40
 _BATCH = 250
 
-_MOST_FREE_STEPS = 16  # iterations without gradient: 0 to so many
+_MOST_FREE_STEPS = 16  # iterations without gradient: drawn from 0 to this
 _GRADED_STEPS = 4  # iterations with gradient
 TRAINED_STEPS = _MOST_FREE_STEPS + _GRADED_STEPS  # training never iterates further
 _PENALTY = 1.0  # weight of the last move |y_T - y_{T-1}| / (|y*| + 1) beside the error
@@ -155,7 +155,7 @@ def train(
     """
     recipe = _recipe(name, profile)
     if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = training.default_device()
     programs, held_out = data(profile)
     settings = training.Settings(
         steps=recipe.steps,

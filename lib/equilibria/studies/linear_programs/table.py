@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import functools
 from dataclasses import dataclass
 from typing import Any, TypedDict, cast
 
@@ -15,6 +15,7 @@ from equilibria.files import DataError
 from equilibria.problems.linear_programs import LinearPrograms
 from equilibria.studies.linear_programs.measures import Network, along_t
 from equilibria.studies.linear_programs.recipes import RECORDS, load, seeds
+from equilibria.training.records import timed
 
 __all__ = ["AllSeeds", "TableRow", "all_seeds_along_t", "table_row"]
 
@@ -89,10 +90,11 @@ class AllSeeds:
 
     def mean_curves(self) -> dict[str, Tensor]:
         """The curves of `along_t`, averaged over the seeds, (steps,) each."""
-        return {
-            name: torch.tensor([curve[name] for curve in self.curves]).mean(0)
-            for name in self.curves[0]
-        }
+        means = {}
+        for name in self.curves[0]:
+            over_seeds = torch.tensor([curve[name] for curve in self.curves])
+            means[name] = over_seeds.mean(0)
+        return means
 
     def mean_at_last(self, name: str) -> float:
         """The last value of one curve, averaged over the seeds."""
@@ -111,8 +113,9 @@ def all_seeds_along_t(
     curves = []
     for seed in shipped:
         model, _ = load(name, seed=seed)
-        network = cast(Network, model)  # `load` knows it as a module alone
-        begun = time.perf_counter()
-        curves.append(along_t(network.to(device), programs, steps=steps, device=device))
-        seconds = time.perf_counter() - begun
+        network = cast(Network, model.to(device))  # `load` promises only a module
+        seconds, measured = timed(
+            functools.partial(along_t, network, programs, steps=steps, device=device)
+        )
+        curves.append(measured)
     return AllSeeds(curves, seconds)

@@ -1,6 +1,6 @@
 """The error of Picard's y_t along t over all test flows, recorded (paper, Fig. 4).
 
-The records are `test/along-seedN.json`, one per seed of ``implicit`` whose weights are at hand.
+The records are `test/along-seedN.json`, one per seed of ``implicit`` whose weights are there.
 They are kept apart from the records of models, since `evaluate` looks at fewer flows along t.
 """
 
@@ -17,7 +17,7 @@ from equilibria.files import write_atomically
 from equilibria.operators.fourier import ImplicitFNO
 from equilibria.studies.navier_stokes.measures import errors_along_t
 from equilibria.studies.navier_stokes.recipes import RECORDS, load, test_set
-from equilibria.training.records import Record, header, rounded
+from equilibria.training.records import STOPPED, Record, header, rounded
 
 __all__ = ["ALONG", "curve", "record_curves"]
 
@@ -38,7 +38,7 @@ def record_curves(*, profile: str, minutes: float | None, device: str) -> bool:
         if not _is_missing(seed, profile):
             continue
         if minutes is not None and time.monotonic() - begun > 60 * minutes:
-            print("stopped at the time limit; the same command continues")
+            print(STOPPED)
             return False
         record = curve(seed=seed, profile=profile, device=device)
         path = RECORDS.record_path(_NAME, seed=seed, profile=profile)
@@ -51,7 +51,7 @@ def record_curves(*, profile: str, minutes: float | None, device: str) -> bool:
 
 
 def _is_missing(seed: int, profile: str) -> bool:
-    """Whether the weights are at hand but their curve is not."""
+    """Whether the weights are there but their curve is not."""
     if not RECORDS.has_weights(_MODEL, seed=seed, profile=profile):
         return False
     path = RECORDS.record_path(_NAME, seed=seed, profile=profile)

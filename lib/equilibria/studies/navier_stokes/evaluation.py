@@ -21,8 +21,8 @@ from equilibria.studies.navier_stokes.measures import (
 )
 from equilibria.studies.navier_stokes.recipes import RECORDS, Model, load, names, test_set
 from equilibria.studies.navier_stokes.surveys import record_survey
-from equilibria.studies.navier_stokes.trainings import default_device
-from equilibria.training.records import rounded
+from equilibria.training import default_device
+from equilibria.training.records import header, rounded
 
 __all__ = ["ALONG_FLOWS", "LOCAL_FLOWS", "LOCAL_T", "evaluate", "evaluate_all", "probe"]
 
@@ -89,15 +89,8 @@ def evaluate(
     flows = test_set(name, profile=profile, count=count, progress=False)
     forcing = torch.split(flows.forcing.float().to(device), _BATCH)
     vorticity = torch.split(flows.vorticity.float().to(device), _BATCH)
-    record = {
-        "name": name,
-        "seed": seed,
-        "profile": profile,
-        "sha256": card["sha256"],
-        "parameters": card["parameters"],
-        "train_seconds": card["seconds"],
-        "errors": [],
-    }
+    record = header(name, seed, profile, card)
+    record["errors"] = []
     if isinstance(model, ExplicitFNO):
         for x, y in zip(forcing, vorticity, strict=True):
             record["errors"] += rounded(relative_error(model(x), y), 6)

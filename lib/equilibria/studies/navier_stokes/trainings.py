@@ -32,7 +32,7 @@ from equilibria.studies.navier_stokes.recipes import (
 )
 from equilibria.studies.navier_stokes.visits import FREE, FlowPool, pool_loss, turned
 
-__all__ = ["UNROLLED", "compiled", "default_device", "train", "training_bytes"]
+__all__ = ["UNROLLED", "compiled", "train", "training_bytes"]
 
 UNROLLED = 3  # iterations of the trap's training
 _WORTH_COMPILING = 500  # steps from which on the minute that torch.compile takes comes back
@@ -40,11 +40,6 @@ _WORTH_COMPILING = 500  # steps from which on the minute that torch.compile take
 Network = TypeVar("Network", bound=nn.Module)
 Loss = Callable[[Model, int, torch.Generator], Tensor]
 Fields = tuple[Tensor, Tensor]  # forcing (N, 2, n, n) and vorticity (N, n, n)
-
-
-def default_device() -> str:
-    """A GPU where there is one."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def compiled(model: Network) -> Network:
@@ -73,7 +68,7 @@ def train(
     models. Raises ValueError for an unknown name or profile, and `SplitError` should anything in it
     read test flows.
     """
-    device = device or default_device()
+    device = device or training.default_device()
     model = new(name, profile=profile, seed=seed).to(device)
     return _Training(name, profile, seed, model, device).run(minutes)
 

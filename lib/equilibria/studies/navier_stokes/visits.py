@@ -84,7 +84,7 @@ class FlowPool:
         }
 
     def renew(self, slots: Tensor, flows: int, generator: torch.Generator) -> None:
-        """Give some of ``slots`` another flow, out of so many, and a start at zero or at noise."""
+        """Give some of ``slots`` a new training flow and a new start, zero or noise."""
         drawn = slots[self.warm.draw_afresh(slots, _AFRESH, generator)]
         self.flow[drawn] = torch.randint(flows, (len(drawn),), generator=generator)
         self.code[drawn] = torch.randint(8, (len(drawn),), generator=generator)

@@ -125,12 +125,15 @@ def curves(eta: float, times: list[int], points: int, device: str = "cpu") -> Cu
 def panels(etas: list[float], times: list[int], points: int, device: str = "cpu") -> Panels:
     """y_t for several step sizes and t: what the slider shows, for readers without one."""
     x = log_space(1e-2, 1, points, device)[:, 0]
+    iterates = []
+    for eta in etas:
+        iterates.append([closed_form(x, t, eta) for t in times])
     return {
         "x": x,
         "target": 1 / x,
         "times": times,
         "etas": etas,
-        "iterates": [[closed_form(x, t, eta) for t in times] for eta in etas],
+        "iterates": iterates,
     }
 
 

@@ -150,7 +150,10 @@ def _at_25(
 
 def _steepest_over_bound(measured: dict[str, list[Measurements]]) -> list[float]:
     """The steepness of the first answer over the bound, one entry per bound and seed."""
-    return [one["steepest"][0] / bound for bound in BOUNDS for one in measured[str(bound)]]
+    ratios = []
+    for bound in BOUNDS:
+        ratios += [network["steepest"][0] / bound for network in measured[str(bound)]]
+    return ratios
 
 
 def broken_toy(modulus: float = 1.2, steps: int = 400) -> dict[str, Broken]:

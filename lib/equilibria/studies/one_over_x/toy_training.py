@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parametrize
 
-from equilibria import checkpoints, training
+from equilibria import checkpoints, splits, training
 from equilibria.checks import require
 from equilibria.files import write_atomically
 from equilibria.operators.bounded_mlp import BoundedMLP
 from equilibria.paths import data_folder
 from equilibria.studies.one_over_x.networks import MODULUS, NEAR, RECORDS, inputs, names, new
 from equilibria.studies.one_over_x.toy_measures import measure_network
+from equilibria.training.records import STOPPED
 from equilibria.training.visits import draw_int, graded_iterates, iterate_freely
 
 __all__ = ["FREE_ITERATIONS", "GRADED_ITERATIONS", "STEPS", "train"]
@@ -35,6 +36,7 @@ _POWER_SEED = 67280421310721
 Loss = Callable[[torch.nn.Module, int, torch.Generator], Tensor]
 
 
+@splits.trains
 def train(
     name: str,
     *,
@@ -78,7 +80,7 @@ def train(
         _ship(name, model.freeze().eval(), card, seed=seed)
         state = "finished"
     else:
-        state = "stopped at the time limit; the same command continues"
+        state = STOPPED
     print(f"{name} seed {seed}: step {outcome.step}, {outcome.seconds:.0f} s, {state}")
     return outcome
 

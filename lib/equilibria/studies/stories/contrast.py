@@ -50,8 +50,10 @@ def contrast_pairs(
 def levenshtein(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
     """The edit distances, (B,) int64, of B pairs of sequences: a[i] and b[i] are 1-D and integer.
 
-    The usual table, but row by row for all pairs at once. Within a row, with the insertions still
-    to be made, row[j] = min over k <= j of (row[k] + j - k), which is a running minimum.
+    Own code: it handles all pairs of a batch at once.
+
+    It computes the usual table, row by row. Within a row, with the insertions still to be made,
+    row[j] = min over k <= j of (row[k] + j - k), which is a running minimum.
 
     >>> levenshtein([torch.tensor([1, 2, 3])], [torch.tensor([2, 3, 4, 5])]).tolist()
     [3]
@@ -112,9 +114,9 @@ def pair_scores(
             "released_spread": whole.double().std().item(),
         }
 
-    scores: dict[str, list[float] | float] = {
-        f"right_{key}": value for key, value in compare(first_truth, second_truth).items()
-    }
+    scores: dict[str, list[float] | float] = {}
+    for key, value in compare(first_truth, second_truth).items():
+        scores[f"right_{key}"] = value
     truth = torch.cat([first_truth, second_truth])
     rows = []
     for given in answers:
@@ -122,7 +124,9 @@ def pair_scores(
         row["distance"] = levenshtein(list(given), list(truth)).double().mean().item()
         row["last"] = (given[:, -1] == truth[:, -1]).double().mean().item()
         rows.append(row)
-    return scores | {key: [row[key] for row in rows] for key in rows[0]}
+    for key in rows[0]:
+        scores[key] = [row[key] for row in rows]
+    return scores
 
 
 def pair_texts(

@@ -15,7 +15,7 @@ from equilibria.studies.stories.model import answers_along_t, read, states_along
 
 __all__ = ["rest", "right_along_t", "spectral_radius"]
 
-_SETTLED = 100  # movements below so many units of rounding say nothing about the rate
+_SETTLED = 100  # movements below this many units of rounding say nothing about the rate
 _LAST_MOVES = 10
 _NORM_STEPS = 30  # of the power iteration
 

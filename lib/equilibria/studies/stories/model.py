@@ -29,6 +29,7 @@ from equilibria.operators.looped_transformer import Architecture, LoopedTransfor
 from equilibria.problems.stories import Stories
 from equilibria.problems.story_language import Language, language
 from equilibria.solvers import trajectory
+from equilibria.studies.language.loops import device_of, require_times
 from equilibria.training.records import CaseRecords
 
 __all__ = [
@@ -37,14 +38,12 @@ __all__ = [
     "RECORDS",
     "STACK",
     "answers_along_t",
-    "device_of",
     "load",
     "model_kind",
     "names",
     "new",
     "read",
     "reports",
-    "rising_times",
     "seeds",
     "states_along_t",
 ]
@@ -119,11 +118,6 @@ def load(
     return model, card
 
 
-def device_of(model: LoopedTransformer) -> torch.device:
-    """Where a model's weights are."""
-    return next(model.parameters()).device
-
-
 def read(model: LoopedTransformer, stories: Stories) -> Tensor:
     """X = Q_in(stories), (B, S, width): the encoded sentences, each beside the encoded question.
 
@@ -147,21 +141,13 @@ def states_along_t(model: LoopedTransformer, x: Tensor, steps: int) -> Iterator[
     return trajectory(model, model.start(x), x, steps)
 
 
-def rising_times(times: Sequence[int]) -> list[int]:
-    """``times`` as a list. Raises ValueError unless they are numbers of loops that rise from 1."""
-    values = list(times)
-    if not values or values != sorted(set(values)) or values[0] < 1:
-        raise ValueError(f"times must be rising numbers of loops from 1 on, got {values!r}")
-    return values
-
-
 @torch.no_grad()
 def answers_along_t(model: LoopedTransformer, stories: Stories, times: Sequence[int]) -> Tensor:
     """The words answered after each of the last n sentences, (len(times), B, n) on the CPU.
 
     Raises ValueError for times that do not rise from 1 on.
     """
-    wanted = rising_times(times)
+    wanted = require_times(times)
     x = read(model, stories)
     answers = []
     for t, z in enumerate(states_along_t(model, x, wanted[-1]), start=1):

@@ -126,7 +126,7 @@ def train(
     validation can read test stories.
     """
     kind = model_kind(name)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or training.default_device()
     model = new(name, seed=seed)
     settings = settings_of(profile, seed)
     memory = {

@@ -31,8 +31,10 @@ def recorded(records: dict[str, Sequence[Record]]) -> dict[str, Any]:
     found["explicit"] = explicit(records)
     found["contrast"] = [contrast(loops, JUDGED[-1], where) for where in ("any", "first")]
     found["at_rest"] = [{"seed": loop["seed"], **loop["at_rest"]} for loop in loops]
-    parts = [row["part"] for row in loops[0]["parts"]]
-    found["parts"] = {part: [_part(loop, part) for loop in loops] for part in parts}
+    found["parts"] = {}
+    for row in loops[0]["parts"]:
+        part = row["part"]
+        found["parts"][part] = [_part(loop, part) for loop in loops]
     return found
 
 
@@ -124,7 +126,8 @@ def targets(records: dict[str, Sequence[Record]]) -> dict[str, list[Any]]:
         numbers["explicit_beyond"] = []
         for record in (*records["once"], *records["stack"]):
             once = right_along_t([record])
-            numbers["explicit_beyond"] += [share for n in _BEYOND for share in _at(once, n, 1)]
+            for n in _BEYOND:
+                numbers["explicit_beyond"] += _at(once, n, 1)
     return numbers
 
 

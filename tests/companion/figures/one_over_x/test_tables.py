@@ -6,8 +6,8 @@ from equilibria.companion.figures.one_over_x import markdown
 def test_rows_become_a_markdown_table_with_four_digits():
     text = markdown([{"what": "a", "here": 1 / 3}, {"what": "b", "here": 2}])
     assert text.splitlines() == [
-        "| what | here |",
-        "| --- | --- |",
-        "| a | 0.3333 |",
-        "| b | 2 |",
+        "| what   | here   |",
+        "|--------|--------|",
+        "| a      | 0.3333 |",
+        "| b      | 2      |",
     ]

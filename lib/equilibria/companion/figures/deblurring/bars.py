@@ -114,5 +114,5 @@ def _kernels(axis: Axes, rows: Data) -> None:
     axis.legend(handles=axis.collections, loc="upper left")
     lowest = min(min(rows[name]) for name in (*NAME_OF, "x"))
     highest = max(max(rows[name]) for name in NAME_OF)
-    title = "Another kernel, told to A but not retrained"
+    title = "Another kernel: known to A, weights unchanged"
     axis.set(ylim=(lowest - 1, highest + 2), title=title)

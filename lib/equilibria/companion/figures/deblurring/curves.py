@@ -47,7 +47,7 @@ def steepness(data: Data) -> Figure:
         iterations(axis, TICKS, last=len(row["lipschitz"]))
     title = "How steep y_t is"
     axes[0].set(ylabel="Lipschitz constant", ylim=(0, None), title=title)
-    axes[1].set(ylabel="PSNR (dB)", title="How right y_t is (band: one std)")
+    axes[1].set(ylabel="PSNR (dB)", title="PSNR of y_t (band: one std)")
     axes[0].legend(loc="upper left", fontsize="x-small")
     axes[0].set_ylim(0, 1.5 * axes[0].get_ylim()[1])  # room for the legend
     axes[1].legend(loc="lower right")

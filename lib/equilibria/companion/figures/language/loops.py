@@ -28,7 +28,7 @@ def contraction(data: dict[str, Any]) -> Figure:
         ylabel="factor per loop",
         ylim=(0, None),
         xticks=questions,
-        title="Running parity: one step, and many",
+        title="Running parity: norm of one step, and rate of convergence",
     )
     figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

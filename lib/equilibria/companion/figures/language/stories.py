@@ -21,6 +21,7 @@ from equilibria.companion.figures.language.shared import (
     percent_axis,
     plot_seeds,
 )
+from equilibria.companion.figures.markdown import markdown_table
 
 __all__ = [
     "pair_table",
@@ -81,7 +82,7 @@ def _plot_ratio(axis: Axes, row: dict[str, Any], key: str, spread: str) -> None:
     values = np.asarray(row[key])  # one row per t, one column per seed
     middle = values.mean(1)
     axis.plot(row["t"], values, "-", lw=1, color=colour, alpha=0.5)
-    axis.plot(row["t"], middle, "o-", ms=4, color=colour, label=f"{label} (a thin line a seed)")
+    axis.plot(row["t"], middle, "o-", ms=4, color=colour, label=f"{label} (one thin line per seed)")
     if row["where"] == "any":  # two bands would hide each other
         over_pairs = np.asarray(row[spread]).mean(1)
         low, high = np.maximum(middle - over_pairs, 0), middle + over_pairs
@@ -119,7 +120,7 @@ def stories_explicit(data: dict[str, Any]) -> Figure:
 
 
 def stories_at_rest(data: dict[str, Any]) -> Figure:
-    """The spectral radius of dG/dz at rest against its norm, a point per story."""
+    """The spectral radius of dG/dz at rest against its norm, one point per story."""
     figure, axis = plt.subplots(figsize=(7.2, 4.8))
     rows = data["stories"]["at_rest"]
     for row, colour in zip(rows, SEQUENCE, strict=False):
@@ -155,19 +156,23 @@ def pair_table(table: dict[str, Any]) -> str:
     for a, b in zip(first, second, strict=True):
         marked = (a, b) if a == b else (f"**{a}**", f"**{b}**")
         prompts = [f"{prompt} {word}".strip() for prompt, word in zip(prompts, marked, strict=True)]
-    lines = [f"| t | {prompts[0]} | {prompts[1]} |", "|---|---|---|"]
+    rows = []
     for t, row in zip(table["t"], table["answers"], strict=True):
-        lines.append(f"| {t} | {_struck(row['first'])} | {_struck(row['second'])} |")
+        rows.append([str(t), _struck(row["first"]), _struck(row["second"])])
     right = table["right"]
-    lines.append(f"| right | {' '.join(right['first'])} | {' '.join(right['second'])} |")
-    return "\n".join(lines)
+    rows.append(["right", " ".join(right["first"]), " ".join(right["second"])])
+    return markdown_table(["t", *prompts], rows)
 
 
 def _struck(words: list[str]) -> str:
     """Words in a row; those that end in * are wrong, and struck out."""
-    shown = [
-        f"~~{word.removesuffix('*') or '-'}~~" if word.endswith("*") else word for word in words
-    ]
+    shown = []
+    for word in words:
+        if word.endswith("*"):
+            answer = word.removesuffix("*") or "-"
+            shown.append(f"~~{answer}~~")
+        else:
+            shown.append(word)
     return " ".join(shown)
 
 

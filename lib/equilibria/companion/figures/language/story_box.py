@@ -13,7 +13,7 @@ __all__ = ["answered", "text_box"]
 def answered(story: str, loops: int, *, seed: int = 0) -> str:
     """The story line by line, each with the model's answer after ``loops`` loops.
 
-    A wrong answer has the right one beside it. What cannot be read gets one line that says why.
+    The right answer stands beside a wrong one. What cannot be read gets one line that says why.
     """
     try:
         rows = stories.answer_story(story, loops, seed=seed)

@@ -56,8 +56,13 @@ def maps(data: dict[str, Any]) -> Figure:
     rows = data["flows"][:3]
     kinds = ("explicit", "implicit")
     figure, axes = plt.subplots(len(rows), 6, figsize=(14.5, 2.65 * len(rows)))
-    limit = _largest(*(row[key] for row in rows for key in ("truth", *kinds)))
-    largest_error = _largest(*(_error(row, kind) for row in rows for kind in kinds))
+    vorticity = []
+    errors = []
+    for row in rows:
+        vorticity += [row[key] for key in ("truth", *kinds)]
+        errors += [_error(row, kind) for kind in kinds]
+    limit = _largest(*vorticity)
+    largest_error = _largest(*errors)
     for number, (place, row) in enumerate(zip(axes, rows, strict=True)):
         first = number == 0  # the titles that all rows share stand above the first
         title = "curl f (a scale for each)" if first else ""

@@ -15,6 +15,8 @@ from equilibria.companion.figures.navier_stokes.steepness import TICKS
 
 __all__ = ["errors", "far_beyond", "physics", "regularity", "solve", "sweep", "transfer"]
 
+_ERROR_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)  # of a relative error
+
 
 def solve(data: dict[str, Any]) -> Figure:
     """The network's own solve: residual against evaluations of G, one line per flow."""
@@ -57,7 +59,7 @@ def _errors_per_flow(axis: Axes, per_flow: dict[str, list[float]]) -> None:
         ylabel="flows",
         title=f"{len(per_flow['implicit'])} test flows, one seed",
     )
-    ticks = [tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1) if edges[0] <= tick <= edges[-1]]
+    ticks = [tick for tick in _ERROR_TICKS if edges[0] <= tick <= edges[-1]]
     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
     axis.legend()

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
+from equilibria.companion.figures.markdown import markdown_table
+
 __all__ = ["markdown"]
 
 
 def markdown(rows: Sequence[Mapping[str, object]]) -> str:
     """Rows with the same keys as a Markdown table; floats have four digits."""
-    header = list(rows[0])
-    lines = [header, ["---"] * len(header)]
-    lines.extend([_cell(value) for value in row.values()] for row in rows)
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    cells = [[_cell(value) for value in row.values()] for row in rows]
+    return markdown_table(list(rows[0]), cells)
 
 
 def _cell(value: object) -> str:

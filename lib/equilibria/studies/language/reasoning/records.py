@@ -23,7 +23,7 @@ def accuracy_record(
 
     Each entry of the latter has a ``length`` n of LENGTHS, the times ``t``, the shares of right
     answers ``last`` and ``all`` at each of them, and the ``loops`` to 99 %. The times are 1, ...,
-    2 n, and 4 n and 8 n; an explicit model is asked at t = 1 alone.
+    2 n, and 4 n and 8 n; an explicit model is asked only at t = 1.
     """
     task, _, kind = name.partition("-")
     count = count or _COUNT

@@ -49,7 +49,7 @@ def validation_questions(task: str, count: int, length: int) -> Questions:
 
 
 def test_questions(task: str, count: int, length: int, *, seed: int = 1) -> Questions:
-    """``count`` questions for evaluation alone; the records ask those of seed 1.
+    """``count`` questions, only for evaluation; the records ask those of seed 1.
 
     Raises SplitError while a training runs, and ValueError for the seed of the validation.
     """
