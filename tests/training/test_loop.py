@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -160,6 +161,39 @@ def test_the_best_weights_of_a_validation_are_kept(tmp_path):
     model, _ = train(tmp_path / "m", settings=settings, validate=validate, select="score")
     assert torch.equal(model.weight, weights[1])
     assert not torch.equal(model.weight, weights[2])
+
+
+def test_the_card_describes_the_weights_that_are_kept(tmp_path):
+    scores = iter([3.0, 1.0, 2.0, 4.0])
+
+    def validate(model):
+        return {"score": next(scores), "weight": model.weight.sum().item()}
+
+    settings = replace(SETTINGS, steps=30, validate_every=10, ema=None)
+    model, _ = train(tmp_path / "m", settings=settings, validate=validate, select="score")
+    card = checkpoints.read_card(tmp_path / "m")
+    assert card["selected"] == {"by": "score", "step": 20, "of": 30}
+    assert card["metrics"] == {"score": 1.0, "weight": model.weight.sum().item()}
+
+
+def test_a_rollback_forgets_a_best_that_was_not_saved(tmp_path):
+    """The best of step 15 is lost with the steps; the one of step 10 is what is kept."""
+    lost = []
+    scores = iter([3.0, 2.0, 1.0, 5.0, 5.0, 5.0, 5.0, 5.0])
+
+    def breaks_once(model, step, generator):
+        if step == 17 and not lost:
+            lost.append(step)
+            return regression(model, step, generator) * float("nan")
+        return regression(model, step, generator)
+
+    def validate(model):
+        return {"score": next(scores)}
+
+    settings = replace(SETTINGS, steps=30, validate_every=5, save_every=10, ema=None)
+    train(tmp_path / "m", loss=breaks_once, settings=settings, validate=validate, select="score")
+    card = checkpoints.read_card(tmp_path / "m")
+    assert card["selected"]["step"] == 10 and card["metrics"] == {"score": 2.0}
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,11 @@ def train(
         "seconds": round(outcome.seconds, 1),
         "metrics": outcome.metrics,
     }
+    if select is not None:
+        # The card describes the weights that are kept, and says when training had found them.
+        best = sitting.state.counters
+        full_card["metrics"] = best.best_metrics
+        full_card["selected"] = {"by": select, "step": best.best_step, "of": settings.steps}
     checkpoints.save(stem, model, full_card)
     sitting.path.unlink(missing_ok=True)
     return outcome
@@ -195,6 +200,8 @@ class _Sitting(Generic[ModelT]):
         counters.metrics = self.state.evaluate(self.validate)
         if self.select is not None and counters.metrics[self.select] < counters.best:
             counters.best = counters.metrics[self.select]
+            counters.best_step = counters.step
+            counters.best_metrics = counters.metrics
             self.state.keep_as_best()
 
     def count_seconds(self) -> None:
@@ -241,6 +248,9 @@ class _Sitting(Generic[ModelT]):
         self.state.restore(self.remembered)
         undone = counters.step - self.remembered_step
         counters.step = self.remembered_step
+        # The best weights went back, too, so what was best must not be later than they are.
+        best = self.remembered_best
+        counters.best, counters.best_step, counters.best_metrics = best
         return undone
 
     def _save(self) -> bool:
@@ -261,8 +271,10 @@ class _Sitting(Generic[ModelT]):
         return out_of_time
 
     def _remember(self) -> None:
+        counters = self.state.counters
         self.remembered = self.state.snapshot()
-        self.remembered_step = self.state.counters.step
+        self.remembered_step = counters.step
+        self.remembered_best = (counters.best, counters.best_step, counters.best_metrics)
 
     def _resume(self) -> None:
         """Continue from the saved state."""

@@ -27,6 +27,8 @@ class Counters:
     seconds: float = 0.0  # time spent until the last saving, over all sittings
     rollbacks: int = 0  # times that the learning rate was halved
     best: float = math.inf  # smallest value of the metric that selects the weights
+    best_step: int = 0  # the step of that validation
+    best_metrics: dict[str, float] = field(default_factory=dict)  # all that it found
     metrics: dict[str, float] = field(default_factory=dict)  # the last validation
 
     def to_json(self) -> str:
