@@ -125,9 +125,7 @@ class SecantState(MethodState):
     z: Tensor  # (B, n) z of the last step
     safeguard: Safeguard | None = field(default=None, init=False)  # None before the first step
     written_at: Tensor | None = field(default=None, init=False)  # (m,) step of a slot's writing
-    in_use: Tensor | None = field(
-        default=None, init=False
-    )  # (B, m) 1 or 0; None: every slot is in use
+    in_use: Tensor | None = field(default=None, init=False)  # (B, m) 1 or 0; None: all ones
 
     def step(self, y: Tensor, g: Tensor, r: Tensor, norm: Tensor) -> Verdict:
         """See `MethodState.step`."""
