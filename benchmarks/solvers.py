@@ -259,7 +259,9 @@ def overhead(name: str, problem: Problem, device: str, repeats: int) -> Row:
         partial(solve_ours, name, problem, EVALUATIONS, problem.tol),
         partial(solve_theirs, name, problem, EVALUATIONS, problem.tol),
     )
-    times = [[seconds(run, device) for run in runs] for _ in range(repeats + 2)]
+    times = []
+    for _ in range(repeats + 2):
+        times.append([seconds(run, device) for run in runs])
     warmed_up = times[2:]
     bare, ours, theirs = (statistics.median(column) for column in zip(*warmed_up, strict=True))
     ours = (ours - bare) / EVALUATIONS
@@ -319,7 +321,9 @@ def show(title: str, rows: list[Row]) -> None:
     lines = [list(rows[0])]
     for row in rows:
         lines.append([text(value) for value in row.values()])
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    widths = []
+    for column in zip(*lines, strict=True):
+        widths.append(max(len(cell) for cell in column))
     print(f"\n{title}")
     for line in lines:
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]

@@ -25,7 +25,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from equilibria.checks import is_real, require, require_int, require_real
+from equilibria.checks import is_real, require, require_damping, require_int
 from equilibria.solvers.anderson import DEFAULT_METHOD
 from equilibria.solvers.checks import check_solve_arguments, image_like
 from equilibria.solvers.loop import iterate, solve
@@ -49,7 +49,7 @@ class Implicit(Adjoint):
     """Implicit differentiation: u solves u = J'u + g (paper, section 3, which takes 20 iterations).
 
     method     a Picard, Anderson or Broyden object; Anderson() by default
-    max_steps  most products with J'; with tol=None exactly so many are spent
+    max_steps  most products with J'; with tol=None exactly this many are made
     tol        relative residual |J'u + g - u| / |J'u + g| at which a sample's u is good enough.
                "forward" follows the forward solve: its tol or, where that is None, 1e-5; but not
                below 10 machine epsilons of y0's dtype, which rounding need not let u reach.
@@ -110,8 +110,7 @@ class Phantom(Adjoint):
 
     def __post_init__(self) -> None:
         require_int("steps", self.steps, least=1)
-        require_real("damping", self.damping)
-        require(0 < self.damping <= 1, "damping", self.damping, "in (0, 1]")
+        require_damping(self.damping)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 import math
 from typing import Any, TypeGuard
 
-__all__ = ["is_int", "is_real", "require", "require_int", "require_real"]
+__all__ = ["is_int", "is_real", "require", "require_damping", "require_int", "require_real"]
 
 
 def is_int(value: Any) -> TypeGuard[int]:
@@ -30,10 +30,13 @@ def require_int(name: str, value: Any, *, least: int) -> None:
     require(value >= least, name, value, f"at least {least}")
 
 
-def require_real(
-    name: str, value: Any, *, above: float | None = None, below: float | None = None
-) -> None:
-    """Raise TypeError unless ``value`` is a finite number, ValueError unless it lies in range."""
+def require_real(name: str, value: Any, *, above: float | None = None) -> None:
+    """Raise TypeError unless ``value`` is a finite number, ValueError unless it is above that."""
     require(is_real(value), name, value, "a number", TypeError)
     require(above is None or value > above, name, value, f"above {above}")
-    require(below is None or value < below, name, value, f"below {below}")
+
+
+def require_damping(damping: Any) -> None:
+    """Raise TypeError unless ``damping`` is a finite number, ValueError outside (0, 1]."""
+    require_real("damping", damping)
+    require(0 < damping <= 1, "damping", damping, "in (0, 1]")

@@ -41,10 +41,39 @@ def pushforward(f: TensorMap, y: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         with warnings.catch_warnings():  # torch's own, when forward mode is first used
             warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)
             dual = forward_ad.make_dual(y, v)  # type: ignore[no-untyped-call]  # torch's own
-        value, pushed = forward_ad.unpack_dual(f(dual))  # type: ignore[no-untyped-call]  # torch's own
+        image = f(dual)
+        value, pushed = forward_ad.unpack_dual(image)  # type: ignore[no-untyped-call]  # likewise
         if pushed is None:  # f does not depend on y
             pushed = torch.zeros_like(value)
         return value, pushed
+
+
+@dataclass(frozen=True)
+class _Transpose:
+    """The map u -> J'u at one point, with a graph.
+
+    It is linear in u, and its derivative along v is J v.
+    """
+
+    u: Tensor
+    pulled: Tensor  # J'u
+
+    @classmethod
+    def of(cls, value: Tensor, point: Tensor) -> _Transpose:
+        """The transpose of the derivative of ``value`` with respect to ``point``.
+
+        Raises RuntimeError where an operation between them cannot be differentiated twice.
+        """
+        u = torch.zeros_like(value, requires_grad=True)
+        (pulled,) = torch.autograd.grad(value, point, u, create_graph=True, materialize_grads=True)
+        return cls(u, pulled)
+
+    def derivative_along(self, v: Tensor, *, retain_graph: bool) -> Tensor | None:
+        """J v; None where no graph leads from J'u to u."""
+        (pushed,) = torch.autograd.grad(
+            self.pulled, self.u, v, retain_graph=retain_graph, allow_unused=True
+        )
+        return pushed
 
 
 def tangent(f: TensorMap, y: Tensor, v: Tensor, two_backwards: bool) -> tuple[Tensor, Tensor, bool]:
@@ -62,13 +91,10 @@ def tangent(f: TensorMap, y: Tensor, v: Tensor, two_backwards: bool) -> tuple[Te
     with torch.enable_grad():
         point = y.detach().requires_grad_()
         value = f(point)
-        probe = torch.zeros_like(value, requires_grad=True)
-        (pulled,) = torch.autograd.grad(
-            value, point, probe, create_graph=True, materialize_grads=True
-        )
-    if not pulled.requires_grad:  # f does not depend on y
+        transpose = _Transpose.of(value, point)
+    if not transpose.pulled.requires_grad:  # f does not depend on y
         return value.detach(), torch.zeros_like(y), True
-    (pushed,) = torch.autograd.grad(pulled, probe, v, allow_unused=True)
+    pushed = transpose.derivative_along(v, retain_graph=False)
     if pushed is None:
         raise RuntimeError(
             "G has an operation with neither a forward mode nor a second derivative: "
@@ -100,22 +126,19 @@ def linearise(f: TensorMap, x: Tensor) -> Linearisation | None:
             raise ValueError(f"f must return a tensor with batch size {x.shape[0]}, got {got}")
         if not value.requires_grad:
             return None
-        probe = torch.zeros_like(value, requires_grad=True)
-        pulled: Tensor | None
+        transpose: _Transpose | None
         try:
-            (pulled,) = torch.autograd.grad(
-                value, point, probe, create_graph=True, materialize_grads=True
-            )
+            transpose = _Transpose.of(value, point)
         except RuntimeError:  # no second derivative somewhere in f
-            pulled = None
+            transpose = None
 
     def vjp(u: Tensor) -> Tensor:
         return torch.autograd.grad(value, point, u, retain_graph=True, materialize_grads=True)[0]
 
     def jvp(v: Tensor) -> Tensor:
         pushed = None
-        if pulled is not None and pulled.requires_grad:
-            (pushed,) = torch.autograd.grad(pulled, probe, v, retain_graph=True, allow_unused=True)
+        if transpose is not None and transpose.pulled.requires_grad:
+            pushed = transpose.derivative_along(v, retain_graph=True)
         if pushed is None:
             return pushforward(f, x, v)[1]
         return pushed
@@ -222,7 +245,7 @@ class Arnoldi:
     def extend(self, product: Tensor, active: Tensor) -> Tensor:
         """Take in ``product`` = A v (B, n) for ``active`` samples (B,) bool.
 
-        Returns (B,) bool: whose space cannot grow further, because it is full or invariant.
+        Returns which spaces cannot grow further, because they are full or invariant, (B,) bool.
         """
         size = self.hessenberg.shape[2]
         column = self.column.clamp_max(size - 1)

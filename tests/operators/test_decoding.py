@@ -142,8 +142,8 @@ def test_each_sequence_stops_at_its_own_loop():
             lambda m, t: generate(m, t, 2, 26),
             "a prompt of 7 tokens and max_new_tokens = 26 exceed the context of 32",
         ),
-        (lambda m, t: generate(m, t, 2, 0), "max_new_tokens must be an int of at least 1, got 0"),
-        (lambda m, t: generate(m, t, -1, 3), "steps must be an int of at least 1, got -1"),
+        (lambda m, t: generate(m, t, 2, 0), "max_new_tokens must be at least 1, got 0"),
+        (lambda m, t: generate(m, t, -1, 3), "steps must be at least 1, got -1"),
         (lambda m, t: generate(m, t[0], 2, 3), r"tokens must be an integer tensor \(B, n\)"),
         (
             lambda m, t: generate(m, t, 2, 3, lengths=torch.tensor([0, 7])),

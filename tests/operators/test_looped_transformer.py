@@ -202,9 +202,9 @@ def test_the_random_start_is_huginns_and_does_not_depend_on_length():
         (lambda m, t: m.run(t[0], 2), r"tokens must be an integer tensor \(B, n\)"),
         (lambda m, t: m.run(t.float(), 2), r"tokens must be an integer tensor \(B, n\)"),
         (lambda m, t: m.run([[1]], 2), r"tokens must be an integer tensor \(B, n\), got list"),
-        (lambda m, t: m.run(t, 0), "steps must be an int of at least 1, got 0"),
-        (lambda m, t: m.states(t, 0), "steps must be an int of at least 1, got 0"),
-        (lambda m, t: m.run(t, 2.0), "steps must be an int of at least 1, got 2.0"),
+        (lambda m, t: m.run(t, 0), "steps must be at least 1, got 0"),
+        (lambda m, t: m.states(t, 0), "steps must be at least 1, got 0"),
+        (lambda m, t: m.run(t, 2.0), "steps must be an int, got 2.0"),
         (
             lambda m, t: m.run(t, 2, start=torch.zeros(2, 7, 3)),
             r"start must be of shape \(2, 7, 24\), got \(2, 7, 3\)",
@@ -213,8 +213,8 @@ def test_the_random_start_is_huginns_and_does_not_depend_on_length():
             lambda m, t: m.run(t, 2, start=0),
             "start must be a tensor, got 0",
         ),
-        (lambda m, t: m.run(t, 2, start_seed=-1), "start_seed must be an int of at least 0"),
-        (lambda m, t: m.run(t, 2, start_seed="random"), "start_seed must be an int of at least 0"),
+        (lambda m, t: m.run(t, 2, start_seed=-1), "start_seed must be at least 0"),
+        (lambda m, t: m.run(t, 2, start_seed="random"), "start_seed must be an int"),
         (
             lambda m, t: m.run(t, 2, start=torch.zeros(2, 7, 24), start_seed=1),
             "start_seed must be None where start is given, got 1",
@@ -240,7 +240,7 @@ def test_the_random_start_is_huginns_and_does_not_depend_on_length():
     ],
 )
 def test_bad_input_is_refused(call, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         call(model_of(SMALL), tokens_of(SMALL))
 
 
@@ -249,8 +249,8 @@ def test_bad_input_is_refused(call, message):
     [
         ({"heads": 5}, "heads must divide width = 24 into even parts, got 5"),
         ({"heads": 8}, "heads must divide width"),
-        ({"core": 0}, "core must be an int of at least 1, got 0"),
-        ({"prelude": -1}, "prelude must be an int of at least 0, got -1"),
+        ({"core": 0}, "core must be at least 1, got 0"),
+        ({"prelude": -1}, "prelude must be at least 0, got -1"),
         ({"positions": "learned"}, "positions must be one of .*, got 'learned'"),
         ({"injection": "none"}, "injection must be one of"),
         ({"norms": "post"}, "norms must be one of"),
@@ -259,6 +259,6 @@ def test_bad_input_is_refused(call, message):
     ],
     ids=lambda v: next(iter(v)) if isinstance(v, dict) else "",
 )
-def test_bad_architecture_are_refused(change, message):
-    with pytest.raises(ValueError, match=message):
+def test_bad_architectures_are_refused(change, message):
+    with pytest.raises((TypeError, ValueError), match=message):
         replace(SMALL, **change)

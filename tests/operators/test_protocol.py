@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 from equilibria import operators
-from equilibria.operators.protocol import LatentOperator, Operator
+from equilibria.operators.protocol import LatentOperator
 
 f64 = torch.float64
 
@@ -178,7 +178,7 @@ def state_of(one, dtype=f64):
 @each_operator
 def test_it_has_the_methods_of_the_protocol(name):
     one = example(name)
-    assert isinstance(one.G, Operator)
+    assert callable(one.G)
     assert isinstance(one.G, LatentOperator) == (name in LATENT) == (one.answer is not None)
 
 
@@ -279,7 +279,7 @@ def public_classes():
 
 def is_operator(kind):
     """Whether a class can be applied to a state and what G reads: (y, x), (z, q), ..."""
-    if inspect.isabstract(kind) or kind in (Operator, LatentOperator):
+    if inspect.isabstract(kind) or kind is LatentOperator:
         return False
     method = getattr(kind, "forward", None) or kind.__dict__.get("__call__")
     if method is None:

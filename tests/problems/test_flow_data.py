@@ -63,9 +63,9 @@ def test_too_strong_a_forcing_is_refused(store, monkeypatch):
     "change, message",
     [
         (dict(regime="steady"), "regime must be one of unique, published, got 'steady'"),
-        (dict(count=0), "count must be an int of at least 1, got 0"),
+        (dict(count=0), "count must be at least 1, got 0"),
         (dict(n=17), "n must be an even int of at least 16, got 17"),
-        (dict(seed=-1), "seed must be an int of at least 0, got -1"),
+        (dict(seed=-1), "seed must be at least 0, got -1"),
     ],
 )
 def test_bad_input_is_named(change, message):

@@ -50,7 +50,7 @@ def test_gradients_pass_after_inference():
         (lambda: resample(torch.zeros(1, 8, 6), 8), r"field must be of shape .* got \(1, 8, 6\)"),
         (
             lambda: random_vorticity(0, 8, std=1.0, generator=torch.Generator()),
-            "count must be an int of at least 1, got 0",
+            "count must be at least 1, got 0",
         ),
         (
             lambda: random_vorticity(1, 8, std=0.0, generator=torch.Generator()),

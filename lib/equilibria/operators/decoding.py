@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from equilibria.checks import is_int, require
+from equilibria.checks import require, require_int
 from equilibria.operators.looped_transformer import LoopedTransformer
 from equilibria.operators.transformer_blocks import Architecture, Extend, Layout
 
@@ -61,7 +61,7 @@ class KeyValueCache:
         return self._slots(0, self.architecture.prelude, layout, None)
 
     def core(self, step: int, layout: Layout, rows: Tensor | None = None) -> list[Extend]:
-        """The same for the core blocks at ``step`` (from 0).
+        """Like `prelude`, for the core blocks at ``step`` (from 0).
 
         ``rows`` are the sequences of the batch that ``layout`` describes; None for all of them.
         """
@@ -69,7 +69,7 @@ class KeyValueCache:
         return self._slots(first, self.architecture.core, layout, rows)
 
     def coda(self, layout: Layout) -> list[Extend]:
-        """The same for the coda blocks."""
+        """Like `prelude`, for the coda blocks."""
         first = len(self.store) - self.architecture.coda
         return self._slots(first, self.architecture.coda, layout, None)
 
@@ -150,8 +150,8 @@ def generate(
     tol         None, or early exit of each sequence's loop, judged by the tokens being computed;
                 later tokens see the state in which the loop stopped
 
-    Raises ValueError as `LoopedTransformer.run` does, for tol <= 0, for bad lengths, and when the
-    prompt and the new tokens exceed the context.
+    Raises TypeError or ValueError as `LoopedTransformer.run` does, and ValueError for tol <= 0, for
+    bad lengths, and when the prompt and the new tokens exceed the context.
     """
     _check(model, tokens, steps, tol)
     batch, n = tokens.shape
@@ -266,12 +266,12 @@ def _iterate_until_rest(
 
 def _check(model: LoopedTransformer, tokens: Tensor, steps: int, tol: float | None) -> None:
     model.check_tokens(tokens)
-    require(is_int(steps) and steps >= 1, "steps", steps, "an int of at least 1")
+    require_int("steps", steps, least=1)
     require(tol is None or tol > 0, "tol", tol, "positive")
 
 
 def _check_new_tokens(model: LoopedTransformer, prompt: int, count: int) -> None:
-    require(is_int(count) and count >= 1, "max_new_tokens", count, "an int of at least 1")
+    require_int("max_new_tokens", count, least=1)
     context = model.architecture.context
     if prompt + count > context:
         raise ValueError(

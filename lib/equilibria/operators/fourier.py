@@ -30,14 +30,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm
 
-from equilibria.checks import is_int, is_real, require
+from equilibria.checks import is_real, require, require_damping, require_int
 
 __all__ = ["ExplicitFNO", "ImplicitFNO", "SpectralConvolution"]
 
 
 def _check_counts(**counts: int) -> None:
     for name, value in counts.items():
-        require(is_int(value) and value >= 1, name, value, "an int of at least 1")
+        require_int(name, value, least=1)
 
 
 # ----------------------------------------------------------------------------- spectral convolution
@@ -81,7 +81,8 @@ class SpectralConvolution(nn.Module):
 
     It has 2 modes^2 width^2 complex weights, kept as [real, imaginary] along the last dimension;
     each part starts with standard deviation 1 / sqrt(2 width).
-    Raises ValueError for a width or modes below 1, and for an n below 2 modes + 2.
+    Raises TypeError for a width or modes that is no int, and ValueError where they are below 1 or
+    n is below 2 modes + 2.
     """
 
     def __init__(self, width: int, modes: int):
@@ -307,8 +308,7 @@ class ImplicitFNO(_FNO):
             input_scale=input_scale,
             output_scale=output_scale,
         )
-        if not 0 < damping <= 1:
-            raise ValueError(f"damping must lie in (0, 1], got {damping!r}")
+        require_damping(damping)
         self._damping: nn.Parameter | None = None
         if damping < 1:  # d = sigmoid(_damping), so that training keeps it in (0, 1)
             self._damping = nn.Parameter(torch.tensor(math.log(damping / (1 - damping))))

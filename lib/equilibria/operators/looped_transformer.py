@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equilibria.checks import is_int, require
+from equilibria.checks import require, require_int
 from equilibria.operators.transformer_blocks import (
     Architecture,
     Block,
@@ -141,9 +141,10 @@ class LoopedTransformer(nn.Module):
         start_seed  the seed of a random start state, see `random_start`; without either, z_0 = 0
 
         Raises ValueError for an empty or too long sequence, an unknown token, steps below 1, a
-        start state of another shape, or when both ``start`` and ``start_seed`` are given.
+        start state of another shape, or when both ``start`` and ``start_seed`` are given;
+        TypeError for steps or a seed that is no int.
         """
-        require(is_int(steps) and steps >= 1, "steps", steps, "an int of at least 1")
+        require_int("steps", steps, least=1)
         z, x, layout = self.begin(tokens, start=start, start_seed=start_seed)
         for _ in range(steps):
             z = self.iterate_at(z, x, layout)
@@ -161,7 +162,7 @@ class LoopedTransformer(nn.Module):
 
         ``decode(states[t - 1])`` gives the logits after t iterations.
         """
-        require(is_int(steps) and steps >= 1, "steps", steps, "an int of at least 1")
+        require_int("steps", steps, least=1)
         z, x, layout = self.begin(tokens, start=start, start_seed=start_seed)
         states = []
         for _ in range(steps):
@@ -202,7 +203,8 @@ class LoopedTransformer(nn.Module):
     ) -> Tensor:
         """z_0 (batch, length, width): ``start`` itself, drawn from ``start_seed``, or zeros.
 
-        Raises ValueError for a start of another shape, a negative seed, or when both are given.
+        Raises ValueError for a start of another shape, a negative seed, or when both are given,
+        TypeError for a seed that is no int.
         """
         shape = (batch, length, self.architecture.width)
         if start is not None:
@@ -215,8 +217,7 @@ class LoopedTransformer(nn.Module):
             require(start.shape == shape, "start", tuple(start.shape), f"of shape {shape}")
             return start
         if start_seed is not None:
-            valid = is_int(start_seed) and start_seed >= 0
-            require(valid, "start_seed", start_seed, "an int of at least 0")
+            require_int("start_seed", start_seed, least=0)
             return self.random_start(batch, length, seed=start_seed)
         return self.transformer.wte.weight.new_zeros(shape)
 

@@ -1,9 +1,10 @@
 """What an operator is: the methods that a solver, an adjoint or a measurement calls.
 
-An operator that implements `Operator` can be solved (`equilibria.solve`), differentiated at its
-fixed point (`equilibria.equilibrium`) and measured (`equilibria.lipschitz`,
-`equilibria.regularity`). Nothing is inherited: an operator is any object with these methods, such
-as a function, a frozen dataclass or a ``torch.nn.Module``.
+An operator is a callable G(y, x), see `equilibria.solvers.method.Operator`. It can be solved
+(`equilibria.solve`), differentiated at its fixed point (`equilibria.equilibrium`) and measured
+(`equilibria.lipschitz`, `equilibria.regularity`). One on a latent state is a `LatentOperator` too.
+Nothing is inherited: an operator is any object with these methods, such as a function, a frozen
+dataclass or a ``torch.nn.Module``.
 
 =========  ==================================================================================
 ``y, z``   the state, (B, ...), real floating; ``z`` where it is latent, not yet the answer
@@ -42,29 +43,23 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 
-__all__ = ["LatentOperator", "Operator"]
+__all__ = ["LatentOperator"]
 
-Read = TypeVar("Read", contravariant=True)  # what G reads beside its state
 Input = TypeVar("Input", contravariant=True)  # what the encoder reads
 Encoded = TypeVar("Encoded")  # what the encoder returns and G reads
 
 
 @runtime_checkable
-class Operator(Protocol[Read]):
-    """G(y, x): one iteration of y_t = G(y_{t-1}, x) (paper, section 2)."""
-
-    def __call__(self, y: Tensor, x: Read, /) -> Tensor:
-        """The next state, of y's shape, dtype and device."""
-        ...
-
-
-@runtime_checkable
-class LatentOperator(Operator[Encoded], Protocol[Input, Encoded]):
+class LatentOperator(Protocol[Input, Encoded]):
     """G(z, q) on a latent state, with its encoder, its start and its decoder.
 
     The answer to x is ``decode(z*)`` for z* = G(z*, q), q = encode(x) (paper, section 5.2: Q_in
     and Q_out).
     """
+
+    def __call__(self, z: Tensor, q: Encoded, /) -> Tensor:
+        """The next state, of z's shape, dtype and device."""
+        ...
 
     def encode(self, x: Input, /) -> Encoded:
         """What G needs of the input, q. Computed once per input."""

@@ -17,17 +17,13 @@ from math import comb
 import torch
 from torch import Tensor
 
-from equilibria.checks import is_int, is_real, require
+from equilibria.checks import is_real, require, require_int
 
 __all__ = ["NaiveReciprocal", "RegularReciprocal", "closed_form", "predicted_iterations", "slope"]
 
 
 def _check_eta(eta: float) -> None:
     require(is_real(eta) and 0 < eta < 1, "eta", eta, "a number in (0, 1)")
-
-
-def _check_t(t: int) -> None:
-    require(is_int(t) and t >= 0, "t", t, "an integer of at least 0")
 
 
 @dataclass(frozen=True)
@@ -106,10 +102,11 @@ def closed_form(x: Tensor, t: int, eta: float) -> Tensor:
     """y_t = (1 - (1 - eta x)^t) / x, the t-th iterate of `RegularReciprocal` from y_0 = 0.
 
     x (B, ...) may also be 0, where y_t = t eta; t >= 0; eta in (0, 1). Returns (B, ...).
-    Raises ValueError for t or eta out of range. From section 2 of the paper.
+    Raises ValueError for t or eta out of range, TypeError for a t that is no int. From section 2
+    of the paper.
     """
     _check_eta(eta)
-    _check_t(t)
+    require_int("t", t, least=0)
     zero = x == 0
     safe = torch.where(zero, torch.ones_like(x), x)
     difference, _ = _power_terms(safe, t, eta)
@@ -123,7 +120,7 @@ def slope(x: Tensor, t: int, eta: float) -> Tensor:
     Shapes and errors as in `closed_form`.
     """
     _check_eta(eta)
-    _check_t(t)
+    require_int("t", t, least=0)
     if t == 0:
         return torch.zeros_like(x)
     u = eta * x

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equilibria.checks import is_int, require
+from equilibria.checks import require, require_int
 
 __all__ = ["Architecture", "Block", "Extend", "Layout", "apply_blocks"]
 
@@ -32,7 +32,7 @@ Extend = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 class Architecture:
     """Sizes and details of a looped transformer; the defaults are Huginn-0125's.
 
-    Raises ValueError for a value that is out of range.
+    Raises TypeError for a number that should be an int, ValueError for a value out of range.
 
     ===========================  =================================================================
     vocabulary, width >= 1       number of tokens; length of a token's vector
@@ -84,8 +84,7 @@ class Architecture:
             require(value > 0, name, value, "positive")
 
     def _require_int(self, name: str, least: int) -> None:
-        value = getattr(self, name)
-        require(is_int(value) and value >= least, name, value, f"an int of at least {least}")
+        require_int(name, getattr(self, name), least=least)
 
     def _require_one_of(self, name: str, choices: tuple[object, ...]) -> None:
         value = getattr(self, name)

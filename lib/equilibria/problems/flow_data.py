@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from equilibria.checks import is_int, require
+from equilibria.checks import is_int, require, require_int
 from equilibria.files import DataError
 from equilibria.operators import steady_flow
 from equilibria.paths import data_folder
@@ -162,13 +162,14 @@ def data(regime: str, count: int, *, n: int = 64, seed: int, progress: bool = Tr
     They are made once and kept under ``data/navier_stokes`` in files of some hundred, so that a
     run that was stopped goes on where it was. A file that is damaged or of another recipe is named
     in a warning and made again.
-    Raises ValueError for an unknown regime, a count below 1 or an n that cannot be, and
-    `DataError` where hardly any flow of the regime is confirmed.
+    Raises ValueError for an unknown regime, a count below 1, a seed below 0 or an n that cannot
+    be, TypeError for a count or seed that is no int, and `DataError` where
+    hardly any flow of the regime is confirmed.
     """
     require(regime in REGIMES, "regime", regime, f"one of {', '.join(REGIMES)}")
-    require(is_int(count) and count >= 1, "count", count, "an int of at least 1")
+    require_int("count", count, least=1)
     require(is_int(n) and n % 2 == 0 and n >= 16, "n", n, "an even int of at least 16")
-    require(is_int(seed) and seed >= 0, "seed", seed, "an int of at least 0")
+    require_int("seed", seed, least=0)
     forcing: list[Tensor] = []
     vorticity: list[Tensor] = []
     ready = 0

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.fft import fftfreq, irfft2, rfft2, rfftfreq
 
-from equilibria.checks import is_int, is_real, require
+from equilibria.checks import is_int, is_real, require, require_int
 
 __all__ = ["Grid", "grid_of", "half_plane", "random_vorticity", "resample", "waves"]
 
@@ -29,7 +29,7 @@ class Grid:
 
     def __init__(self, n: int, device: torch.device):
         k = fftfreq(n, 1 / n, dtype=torch.float64, device=device)[:, None]
-        l = rfftfreq(n, 1 / n, dtype=torch.float64, device=device)[None]  # noqa: E741  the pair (k, l)
+        l = rfftfreq(n, 1 / n, dtype=torch.float64, device=device)[None]  # noqa: E741  pair (k, l)
         self.n = n
         self.square = k**2 + l**2  # -lap
         # (-lap)^-1 on fields of mean zero
@@ -114,9 +114,10 @@ def random_vorticity(
 
     Each is white noise times |k|^2 exp(-|k|^2 / peak^2), which is largest at |k| = peak. The noise
     is drawn on a grid that does not depend on n; wavenumbers from n / 3 on are left out.
-    Raises ValueError for a count below 1, std <= 0, or a peak below 0.5.
+    Raises ValueError for a count below 1, std <= 0, or a peak below 0.5, TypeError for a count
+    that is no int.
     """
-    require(is_int(count) and count >= 1, "count", count, "an int of at least 1")
+    require_int("count", count, least=1)
     require(is_real(std) and std > 0, "std", std, "positive and finite")
     require(is_real(peak) and peak >= 0.5, "peak", peak, "at least 0.5 and finite")
     base = 2 * round(8 * peak)  # beyond half of it the factor is below 1e-25

@@ -1,15 +1,10 @@
 """Questions whose answer takes as many dependent steps as they are long.
 
-===============  ===================================  ==============================
-task             tokens                               answer at each position
-===============  ===================================  ==============================
-running sums     begin, s_1, ..., s_n                 (s_1 + ... + s_i) mod m
-pointer chasing  begin, the pairs of a permutation p  p(a), p(p(a)), ..., one at
-                 in random order, a start a, hops     each hop token
-===============  ===================================  ==============================
+A question is a begin token and n symbols s_1, ..., s_n; the answer at symbol i is the running sum
+(s_1 + ... + s_i) mod m.
 
 Running sums of modulus m = 2 are running parity. Changing one symbol of a parity changes every
-later answer, so the target's discrete Lipschitz constant is n. The tasks are our own; the paper
+later answer, so the target's discrete Lipschitz constant is n. The task is our own; the paper
 has none whose constant is known. Everything is drawn from a seed or a generator.
 """
 
@@ -20,9 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from equilibria.checks import is_int, require
+from equilibria.checks import require_int
 
-__all__ = ["IGNORED", "Questions", "pointer_chasing", "running_sums"]
+__all__ = ["IGNORED", "Questions", "running_sums"]
 
 IGNORED = -100  # the answer where none is asked for; cross_entropy skips it by default
 
@@ -47,7 +42,8 @@ def running_sums(
     """``count`` sequences of ``length`` random symbols, and their running sums.
 
     A begin token (= modulus) comes first, so that L = length + 1. ``generator`` may be a seed.
-    Raises ValueError for count or length below 1, or a modulus below 2.
+    Raises ValueError for count or length below 1, or a modulus below 2, and TypeError where one of
+    them is no int.
 
     >>> questions = running_sums(1, 4, generator=1)
     >>> questions.tokens.tolist(), questions.answers.tolist()
@@ -63,41 +59,6 @@ def running_sums(
     return Questions(tokens, answers, modulus + 1)
 
 
-def pointer_chasing(
-    count: int, size: int, hops: int, *, joint: bool = True, generator: torch.Generator | int
-) -> Questions:
-    """``count`` random permutations of ``size`` symbols, then a start and ``hops`` hop tokens.
-
-    The tokens are the symbols 0..size-1, begin = size, hop = size + 1 and, from size + 2 on, the
-    joint pairs. joint: whether a pair (source, target) is one token; otherwise it is two, one
-    after the other. ``generator`` may be a seed.
-    Raises ValueError for count or hops below 1, or a size below 2.
-    """
-    _require_least(1, count=count, hops=hops)
-    _require_least(2, size=size)
-    generator = _generator(generator)
-    targets = torch.rand(count, size, generator=generator).argsort(1)  # p(0), ..., p(size - 1)
-    sources = torch.rand(count, size, generator=generator).argsort(1)  # the order of the pairs
-    goals = targets.gather(1, sources)
-    if joint:
-        pairs = size + 2 + sources * size + goals
-    else:
-        pairs = torch.stack([sources, goals], 2).flatten(1)
-    start = torch.randint(size, (count, 1), generator=generator)
-    reached = start
-    answers = [start.new_full((count, pairs.shape[1] + 2), IGNORED)]
-    for _ in range(hops):
-        reached = targets.gather(1, reached)
-        answers.append(reached)
-    begin = start.new_full((count, 1), size)
-    hop_tokens = start.new_full((count, hops), size + 1)
-    vocabulary = size + 2
-    if joint:
-        vocabulary += size**2
-    tokens = torch.cat([begin, pairs, start, hop_tokens], 1)
-    return Questions(tokens, torch.cat(answers, 1), vocabulary)
-
-
 def _generator(generator: torch.Generator | int) -> torch.Generator:
     if isinstance(generator, torch.Generator):
         return generator
@@ -107,5 +68,4 @@ def _generator(generator: torch.Generator | int) -> torch.Generator:
 
 def _require_least(bound: int, **values: int) -> None:
     for name, value in values.items():
-        valid = is_int(value) and value >= bound
-        require(valid, name, value, f"an int of at least {bound}")
+        require_int(name, value, least=bound)

@@ -47,7 +47,7 @@ SPLITS = ("train", "validation", "test")
 PARTS = ("plain", "phrasing", "question", "roles", "order")
 
 _IDLE_SHARE = 0.3  # chance that a sentence after a swap changes nothing
-_IDLE_AGAIN = 0.5  # the same after a sentence that changes nothing, in the part "order" alone
+_IDLE_AGAIN = 0.5  # that chance after a sentence that changes nothing, in the part "order" alone
 _BUCKETS = 10  # of which one is validation, one is test, and the others are training
 _PRIME = 2_147_483_647
 
@@ -77,7 +77,7 @@ class Stories:
 
 
 def split_of(sentences: Tensor) -> Tensor:
-    """The split that each story (B, S) belongs to, 0, 1, 2 for `SPLITS`: its sentences decide."""
+    """The split of each story (B, S), decided by its sentences: 0, 1 or 2, an index of `SPLITS`."""
     digest = torch.zeros(len(sentences), dtype=torch.int64)
     for column in sentences.T:
         digest = (digest * 1_000_003 + column + 1) % _PRIME

@@ -96,7 +96,7 @@ class Language:
         self.held_out_pairs = frozenset((a, (a + shift) % people) for a in range(people))
         self.sentences = tuple(_sentences(people))
         split_texts = [split_words(sentence.text) for sentence in self.sentences]
-        vocabulary = sorted({word for words in split_texts for word in words} | {*PEOPLE, NOBODY})
+        vocabulary = sorted({*PEOPLE, NOBODY}.union(*split_texts))
         self.words = ("", *vocabulary)
         self._word_ids = {word: i for i, word in enumerate(self.words)}
         self.lengths = torch.tensor([len(words) for words in split_texts])
@@ -206,7 +206,7 @@ def split_words(text: str) -> list[str]:
 
 
 def _sentences(people: int) -> list[Sentence]:
-    """Every sentence of the language about so many people."""
+    """Every sentence of the language about this number of people."""
     sentences = []
     for thing, noun in enumerate(OBJECTS):
         for phrase, pattern in enumerate((*QUESTIONS, HELD_OUT_QUESTION)):

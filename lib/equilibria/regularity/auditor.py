@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from equilibria.checks import is_int, is_real, require
+from equilibria.checks import is_real, require, require_int, require_real
 from equilibria.regularity.probes import (
     Directions,
     SpectralNorms,
@@ -128,12 +128,11 @@ def _check_probing(
     norm_tol: Any,
     seed: Any,
 ) -> None:
-    for name, value, least in (("probes", probes, 0), ("norm_steps", norm_steps, 1)):
-        enough = is_int(value) and value >= least
-        require(enough, name, value, f"an int of at least {least}")
-    require(is_int(seed) and seed >= 0, "seed", seed, "an int of at least 0")
+    require_int("probes", probes, least=0)
+    require_int("norm_steps", norm_steps, least=1)
+    require_int("seed", seed, least=0)
     for name, value in (("radius", radius), ("growth_slack", growth_slack), ("norm_tol", norm_tol)):
-        require(is_real(value) and value > 0, name, value, "a positive number")
+        require_real(name, value, above=0)
     positive = all(is_real(scale) and scale > 0 for scale in scales)
     rising = positive and list(scales) == sorted(set(scales))
     require(len(scales) >= 2 and rising, "scales", scales, "two or more rising positive numbers")

@@ -25,7 +25,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class SpectralNorms:
-    """How spectral norms are computed; each comes with whether it settled, (B,) both."""
+    """How spectral norms are computed.
+
+    The methods return the norms (B,) and whether each norm converged, (B,) bool.
+    """
 
     max_steps: int
     tol: float
@@ -78,7 +81,10 @@ def contraction(
     probes: int,
     radius: float,
 ) -> tuple[Tensor, Tensor]:
-    """Mu (B,), the largest slope of y -> G(y, x) at y and at pairs around it; whether settled."""
+    """The largest slope of y -> G(y, x) at y and at pairs around it, and whether it converged.
+
+    Returns mu (B,) and (B,) bool.
+    """
 
     def in_y(y: Tensor) -> Tensor:
         return G(y, x)
@@ -127,7 +133,9 @@ def _exponent(scales: Tensor, slopes: Tensor) -> Tensor:
 def steepness_of_solution(
     G: Operator, y: Tensor, x: Tensor, norms: SpectralNorms, max_steps: int, tol: float | None
 ) -> tuple[Tensor, Tensor]:
-    """|dy*/dx| (B,), and where it is known: the norm settled, and every solve on the way succeeded.
+    """|dy*/dx| (B,), and whether it is known, (B,) bool.
+
+    It is known where the norm converged and every solve on the way succeeded.
 
     dy*/dx v = (1 - dG/dy)^-1 dG/dx v is the fixed point of u = dG/dy u + dG/dx v; its transpose
     goes the same way back.

@@ -47,10 +47,10 @@ class Finding:
     """One condition of regularity."""
 
     holds: Tensor  # (B,) bool
-    good: str  # the report's words where it holds for all samples
-    bad: str  # and where it does not
+    good: str  # what the report says where it holds for all samples
+    bad: str  # what it says where it does not
     value: Tensor  # (B,) what was compared
-    name: str  # of that value
+    name: str  # the name of that value
 
     def line(self) -> str:
         """The finding in words, with the worst value of the samples that it speaks of."""
@@ -119,7 +119,10 @@ def collect_findings(
 
 
 def write_report(findings: list[Finding], regular: bool, *, settled: bool) -> str:
-    """The findings in words, a line each; ``settled``: every spectral norm of them did."""
+    """The findings in words, one line each.
+
+    ``settled`` says whether every spectral norm converged.
+    """
     verdict = "regular" if regular else "NOT regular"
     lines = [f"{verdict} on {len(findings[0].holds)} samples, as far as probed"]
     lines.extend(finding.line() for finding in findings)

@@ -19,7 +19,7 @@ from equilibria.solvers.solution import Solution, Status
 __all__ = ["Endings", "Trace"]
 
 DIVERGED_AT = 1e6  # a sample has diverged at this many times the larger of |r_0| and |G(y_0)|
-REJECTIONS = 12  # a method takes back so many bad points in a row before a sample is given up
+REJECTIONS = 12  # a sample is given up after this many bad points in a row
 STAGNATED_BELOW = 1e-4  # within a method's patience the best residual must fall by this fraction
 STAGNATION_EVERY = 10  # evaluations between two looks for stagnation
 SYNC_EVERY = 4  # evaluations between two stop tests on a device whose host must wait for them
@@ -69,7 +69,7 @@ class Endings:
         self.stuck_at = torch.full((batch,), max_steps, device=y.device)  # (B,) max_steps: never
         self.alive = torch.ones(batch, dtype=torch.bool, device=y.device)  # (B,) still going
         self.limit: Tensor  # (B,) the residual beyond which a sample has diverged, from k = 0 on
-        self.any_ended = False  # False: surely none has; True: some may have
+        self.any_ended = False  # False: no sample has ended; True: one may have
         self.evaluations = 0
 
     def update(self, k: int, verdict: Verdict) -> None:
@@ -100,7 +100,7 @@ class Endings:
         return self.choose(y, ahead)
 
     def choose(self, y: Tensor, ahead: Tensor) -> Tensor:
-        """As `hold`, without asking whether any has ended."""
+        """Like `hold`, but does not first check whether a sample has ended."""
         return torch.where(self.alive.unsqueeze(1), ahead, y)
 
     def solution(self, y: Tensor) -> Solution:

@@ -50,8 +50,8 @@ def solve(
     x          anything that G understands; a tensor must be batched like y0, on its device, and of
                its dtype if floating
     method     a Picard, Anderson, Broyden or NewtonKrylov object; Anderson() by default
-    max_steps  most evaluations of G; with tol=None exactly so many are spent, and to spend them is
-               success: test-time compute t of the paper is a request
+    max_steps  most evaluations of G; with tol=None exactly this many are made, and that counts as
+               success: the paper's test-time compute t is a request
     tol        stop each sample at |G(y, x) - y| / |G(y, x)| <= tol; a sample that does not get
                there has failed
     throw      whether to raise when a sample failed; otherwise look at `.status`

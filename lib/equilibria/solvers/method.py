@@ -33,7 +33,7 @@ class Verdict:
     point       (B, n) where to evaluate G next
     decisive    (B,) bool: the next residual is that of the problem itself, and may pass tol;
                 None: it is for every sample
-    rejections  (B,) floating: how many points in a row were taken back; None: none ever was
+    rejections  (B,) floating: how many points in a row were taken back; None: none was so far
     stuck       (B,) bool: the method gives the sample up; None: it leaves that to the loop, which
                 watches for residuals that no longer fall
     """

@@ -41,7 +41,7 @@ class NewtonKrylov(Method):
     krylov      largest Krylov space. There are no restarts: a direction that GMRES did not finish
                 is taken if it reduces |r|.
     forcing     GMRES stops at a linear residual of forcing * |r|
-    backtracks  s = 1, 1/2, 1/4, ... with at most so many halvings, until |r| falls by the factor
+    backtracks  s = 1, 1/2, 1/4, ... with at most this many halvings, until |r| falls by the factor
                 1 - 1e-4 s; after that the sample has STAGNATED
     continuation, path
                 solve path(x, s) for each s of the tuple in turn, each from the solution before
@@ -115,7 +115,7 @@ class Continuation:
     values: tuple[float, ...]  # s of each stage
     stages: Tensor  # (S,) the same
     stage: Tensor  # (B,) int64: which of them each sample is at
-    at_last: Tensor  # (B,) bool: whose problem is the one asked for
+    at_last: Tensor  # (B,) bool: which samples solve the problem that was asked for
     checked: bool = False  # whether path(x, last) was compared with x
 
     @classmethod
@@ -206,12 +206,15 @@ class NewtonKrylovState(MethodState):
         return self.base
 
     def _halve(self, failed: Tensor) -> None:
-        """Half the step for samples (B,) whose trial failed."""
+        """Halve the step for samples (B,) whose trial failed."""
         self.length = torch.where(failed, 0.5 * self.length, self.length)
         self.halvings = torch.where(failed, self.halvings + 1, self.halvings)
 
     def _extend_space(self, active: Tensor) -> Tensor:
-        """Take the product into the space of ``active`` samples; whose direction is ready, (B,)."""
+        """Add the product to the Krylov spaces of ``active`` samples.
+
+        Returns which samples have a finished direction, (B,) bool.
+        """
         product = self.space.newest() - self.pushed.reshape(self.base.shape)  # (1 - dG/dy) v
         exhausted = self.space.extend(product, active)
         # d = V c with the c that makes |r - (1 - dG/dy) V c| least
@@ -225,7 +228,10 @@ class NewtonKrylovState(MethodState):
     def _accept(
         self, accepted: Tensor, phase: Tensor, y: Tensor, r: Tensor, norm: Tensor, image: Tensor
     ) -> Tensor:
-        """Make y the base of ``accepted`` samples, with a new Krylov space; the new phases (B,)."""
+        """Make y the base of ``accepted`` samples, with a new Krylov space.
+
+        Returns the new phases, (B,).
+        """
         self.base = torch.where(accepted[:, None], y, self.base)
         self.norm = torch.where(accepted, norm, self.norm)
         self.space.restart(accepted, r, norm)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from equilibria.checks import require, require_real
+from equilibria.checks import require_damping
 from equilibria.solvers.method import Method, MethodState, Verdict
 
 __all__ = ["Picard"]
@@ -23,8 +23,7 @@ class Picard(Method):
     damping: float = 1.0
 
     def __post_init__(self) -> None:
-        require_real("damping", self.damping)
-        require(0 < self.damping <= 1, "damping", self.damping, "in (0, 1]")
+        require_damping(self.damping)
 
     def start(self, y: Tensor, *, sync_is_cheap: bool) -> tuple[MethodState, Verdict]:
         """See `Method.start`."""

@@ -32,7 +32,7 @@ class Safeguard:
     best_y: Tensor  # (B, n) the point with the least residual so far
     best_r: Tensor  # (B, n) its residual
     least: Tensor  # (B,) the norm of that
-    rejections: Rejections | None  # None: surely no point was bad yet, nothing needs computing
+    rejections: Rejections | None  # None: no point has been rejected, so nothing is counted
 
     @classmethod
     def at_start(
@@ -46,7 +46,10 @@ class Safeguard:
     def judge(
         self, t: int, y: Tensor, r: Tensor, norm: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The point (y, r) to go on from, and whose own was bad, (B,) bool (None: nobody's)."""
+        """The point (y, r) to go on from, and which samples were at a bad one.
+
+        Returns y and r (B, n), and (B,) bool, or None where no sample was.
+        """
         change = norm / self.least
         calm = all_better = none_better = False
         if self.sync_is_cheap:

@@ -22,7 +22,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from equilibria.checks import require, require_int, require_real
+from equilibria.checks import require_damping, require_int, require_real
 from equilibria.solvers.method import Method, MethodState, Verdict
 from equilibria.solvers.safeguard import Rejections, Safeguard
 
@@ -47,8 +47,7 @@ class Secant(Method):
 
     def __post_init__(self) -> None:
         require_int("history", self.history, least=1)
-        require_real("damping", self.damping)
-        require(0 < self.damping <= 1, "damping", self.damping, "in (0, 1]")
+        require_damping(self.damping)
         require_real("growth", self.growth, above=1)
 
 
@@ -126,7 +125,7 @@ class SecantState(MethodState):
     z: Tensor  # (B, n) z of the last step
     safeguard: Safeguard | None = field(default=None, init=False)  # None before the first step
     written_at: Tensor | None = field(default=None, init=False)  # (m,) step of a slot's writing
-    in_use: Tensor | None = field(default=None, init=False)  # (B, m) 1 or 0; None: every slot is
+    in_use: Tensor | None = field(default=None, init=False)  # (B, m) 1 or 0; None: all ones
 
     def step(self, y: Tensor, g: Tensor, r: Tensor, norm: Tensor) -> Verdict:
         """See `MethodState.step`."""

@@ -9,16 +9,16 @@ start is special (path independence, Anil et al. 2022).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["WarmPool", "draw_int", "graded_iterates", "iterate_freely"]
+from equilibria.solvers.method import Operator
 
-Operator = Callable[[Tensor, Any], Tensor]
+__all__ = ["WarmPool", "draw_int", "graded_iterates", "iterate_freely"]
 
 
 def draw_int(least: int, most: int, generator: torch.Generator) -> int:

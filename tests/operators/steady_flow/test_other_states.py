@@ -51,7 +51,7 @@ def test_rest_is_the_only_state_without_a_forcing():
 @pytest.mark.parametrize(
     "change, message",
     [
-        (dict(tries=-1), "tries must be an int of at least 0, got -1"),
+        (dict(tries=-1), "tries must be at least 0, got -1"),
         (dict(n=33), "n must be an even int of at least 16, got 33"),
         (dict(viscosity=-1.0), "viscosity"),
     ],

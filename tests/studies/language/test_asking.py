@@ -46,5 +46,5 @@ def test_a_checkpoint_of_huginns_kind_answers(tmp_path):
     assert ask("court charge", 4, checkpoint=str(tmp_path), new_tokens=6) == expected
     with pytest.raises(ValueError, match="the prompt is empty"):
         ask("", 4, checkpoint=str(tmp_path))
-    with pytest.raises(ValueError, match="steps must be an int of at least 1, got 0"):
+    with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
         ask("court", 0, checkpoint=str(tmp_path))

@@ -70,7 +70,7 @@ class _HalfConvolution(nn.Module):
         return self.combine(A, self.source(source), self.target(target))
 
     def combine(self, A: Matrix, source: Tensor, target: Tensor) -> Tensor:
-        """The same, where the layers of S and T were applied before."""
+        """Like `forward`, for features to which the layers of S and T were applied before."""
         message = A @ silu(source)
         hidden = silu(self.message(message) + self.own(silu(target)))
         return silu(self.out(hidden))

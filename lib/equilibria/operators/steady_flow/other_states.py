@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from equilibria.checks import is_int, require
+from equilibria.checks import is_int, require, require_int
 from equilibria.operators.steady_flow.picard import operator
 from equilibria.operators.steady_flow.solver import NEWTON, flow_from_rest, steady_state
 from equilibria.problems.flow_equation import curl, manufacture, residual
@@ -54,7 +54,7 @@ def other_states(
     Raises TypeError or ValueError for fields that cannot be right, viscosity <= 0, tries below 0,
     or an n that is odd or below 16.
     """
-    require(is_int(tries) and tries >= 0, "tries", tries, "an int of at least 0")
+    require_int("tries", tries, least=0)
     require(is_int(n) and n % 2 == 0 and n >= 16, "n", n, "an even int of at least 16")
     residual(vorticity, forcing, viscosity)  # refuses fields that cannot be right
     fine = vorticity.shape[-1]

@@ -1,7 +1,7 @@
 """Solving the steady equation from the forcing alone: `steady_state` and what it is made of.
 
-Without a method of the caller's the way is: follow the flow from rest on few wavenumbers
-(`continuation`), refine it on more, then on the grid, then finish by Newton-Krylov.
+If the caller gives no method, the steps are: follow the flow from rest on few wavenumbers
+(`continuation`), refine it on more, then on the grid, and finish by Newton-Krylov.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ __all__ = ["Sizes", "generate", "generate_cached"]
 
 _CHUNK = 64  # candidates drawn from one seed, so that a draw does not depend on the workers
 _CHUNKS_AT_ONCE = 16  # handed to the pool together
-_EMPTY_CHUNKS = 16  # so many chunks without a feasible program end the search
+_EMPTY_CHUNKS = 16  # the search ends after this many chunks without a feasible program
 
 
 class Sizes(TypedDict, total=False):

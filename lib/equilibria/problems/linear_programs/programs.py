@@ -96,6 +96,8 @@ class LinearPrograms:
     def to_hetero(self, i: int) -> HeteroData:
         """Program ``i`` as PyTorch Geometric's HeteroData.
 
+        Nothing here uses it: it is the door to the models of that library.
+
         Nodes of type `variable` have the features (c, l, u) and the label y, nodes of type
         `constraint` have (b, is-equality). The edges carry the entries of A as `edge_attr`.
         """

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from equilibria import lipschitz
-from equilibria.operators.protocol import Operator
 from equilibria.operators.reciprocal import (
     NaiveReciprocal,
     RegularReciprocal,
@@ -17,6 +16,7 @@ from equilibria.operators.reciprocal import (
     slope,
 )
 from equilibria.solvers import trajectory
+from equilibria.solvers.method import Operator
 from equilibria.studies.one_over_x.grids import log_space
 
 __all__ = ["OperatorSlopes", "Steepness", "operator_slopes", "steepness"]
@@ -62,7 +62,7 @@ def operator_slopes(eta: float, points: int, device: str = "cpu") -> OperatorSlo
     }
 
 
-def _slope_in_x(G: Operator[Tensor], size: float, x: Tensor) -> Tensor:
+def _slope_in_x(G: Operator, size: float, x: Tensor) -> Tensor:
     """|dG/dx| at y = size, (B,)."""
 
     def image(x: Tensor) -> Tensor:
