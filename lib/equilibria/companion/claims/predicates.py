@@ -30,6 +30,7 @@ is not finite, stands for a solve that failed or an event that never came: the c
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -55,18 +56,18 @@ __all__ = ["PREDICATES", "Beats", "LookUp", "Predicate", "parse"]
 LookUp = Callable[[str], Value]  # the value under another key of the same evidence
 
 
-class Predicate(BaseModel):
+class Predicate(BaseModel, ABC):
     """Base of the predicates."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
+    @abstractmethod
     def holds(self, value: Value, other: LookUp) -> bool:
         """Whether ``value`` is what the predicate asks for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def words(self) -> str:
         """The predicate in words, for tables."""
-        raise NotImplementedError
 
     def here(self, value: Value, other: LookUp) -> str:
         """The measured value in words, for tables."""
