@@ -40,6 +40,7 @@ def ask(
     new_tokens: int = 40,
     start_seed: int | None = 0,
     revision: str | None = None,
+    device: str = "cpu",
 ) -> str:
     """The answer of a checkpoint to ``question`` after ``steps`` iterations per token.
 
@@ -49,14 +50,17 @@ def ask(
     new_tokens  the most tokens of the answer
     start_seed  the seed of the random start state; None starts from zeros
     revision    a commit of the repository; needed for all but Huginn, whose commit is pinned
+    device      where the model answers
 
     Raises ValueError for a question that the model cannot read, and CheckpointError, in one line,
     when the weights cannot be had.
     """
-    large = load_huginn(checkpoint, revision=revision)
+    large = load_huginn(checkpoint, revision=revision, device=device)
     tokenizer = load_tokenizer(checkpoint, revision=revision)
     end = tokenizer.token_to_id(END)
     ids = prompt_ids(tokenizer, question)
-    made = generate(large, torch.tensor([ids]), steps, new_tokens, start_seed=start_seed, end=end)
+    made = generate(
+        large, torch.tensor([ids], device=device), steps, new_tokens, start_seed=start_seed, end=end
+    )
     text: str = tokenizer.decode(made.tokens[0].tolist())
     return text
