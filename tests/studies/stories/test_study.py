@@ -9,6 +9,7 @@ from equilibria.problems.stories import draw
 from equilibria.problems.story_language import language
 from equilibria.splits import SplitError
 from equilibria.studies import stories
+from equilibria.studies.edit_distance import levenshtein
 from equilibria.studies.stories import recipe
 from torch import nn
 from torch.nn import functional
@@ -126,10 +127,10 @@ def test_distances_are_those_of_the_usual_table():
         for _ in range(2)
     )
     expected = [edit_distance(a.tolist(), b.tolist()) for a, b in zip(first, second, strict=True)]
-    assert stories.levenshtein(first, second).tolist() == expected
-    assert stories.levenshtein([], []).tolist() == []
+    assert levenshtein(first, second).tolist() == expected
+    assert levenshtein([], []).tolist() == []
     with pytest.raises(ValueError, match="as many"):
-        stories.levenshtein(first, second[:-1])
+        levenshtein(first, second[:-1])
 
 
 def test_texts_of_a_pair_mark_what_is_wrong():

@@ -4,6 +4,7 @@
                Lipschitz constant of the target
 `loops`        what is measured of any looped model
 `asking`       a question in one's own words, to a checkpoint in Huginn's format
+`huginn_pairs` contrast pairs, asked of such a checkpoint: Figs. 8-9 and Table 2
 `models`       which models there are, and where trained ones are kept
 `trainings`    `train`
 `evaluation`   what finished models do on the test questions, recorded: `evaluate_all`

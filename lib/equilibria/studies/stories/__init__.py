@@ -14,7 +14,6 @@ what they do, and `summary` puts the records of all seeds side by side.
 from equilibria.studies.stories.contrast import (
     Pairs,
     contrast_pairs,
-    levenshtein,
     pair_scores,
     pair_texts,
 )
@@ -57,7 +56,6 @@ __all__ = [
     "evaluate",
     "evaluate_all",
     "example",
-    "levenshtein",
     "load",
     "names",
     "new",

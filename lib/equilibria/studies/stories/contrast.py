@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from equilibria.operators.looped_transformer import LoopedTransformer
 from equilibria.problems.stories import Stories, change_one_name, draw
 from equilibria.problems.story_language import Language
+from equilibria.studies.edit_distance import levenshtein
 from equilibria.studies.stories.model import answers_along_t
 
-__all__ = ["Pairs", "contrast_pairs", "levenshtein", "pair_scores", "pair_texts"]
+__all__ = ["Pairs", "contrast_pairs", "pair_scores", "pair_texts"]
 
 
 @dataclass(frozen=True)
@@ -45,38 +45,6 @@ def contrast_pairs(
     first = draw(split, count, length, generator=generator, part=part)
     second, place = change_one_name(first, generator=generator, where=where)
     return Pairs(first, second, place)
-
-
-def levenshtein(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
-    """The edit distances, (B,) int64, of B pairs of sequences: a[i] and b[i] are 1-D and integer.
-
-    Own code: it handles all pairs of a batch at once.
-
-    It computes the usual table, row by row. Within a row, with the insertions still to be made,
-    row[j] = min over k <= j of (row[k] + j - k), which is a running minimum.
-
-    >>> levenshtein([torch.tensor([1, 2, 3])], [torch.tensor([2, 3, 4, 5])]).tolist()
-    [3]
-    """
-    if len(a) != len(b):
-        raise ValueError(f"a and b must hold as many sequences, got {len(a)} and {len(b)}")
-    if not a:
-        return torch.zeros(0, dtype=torch.int64)
-    a_lengths = torch.tensor([len(row) for row in a])
-    b_lengths = torch.tensor([len(row) for row in b])
-    rows = pad_sequence(list(a), batch_first=True, padding_value=-1)
-    columns = pad_sequence(list(b), batch_first=True, padding_value=-1)
-    place = torch.arange(columns.shape[1] + 1)
-    row = place.expand(len(a), -1)
-    distance = b_lengths.clone()
-    for i in range(rows.shape[1]):
-        replaced = row[:, :-1] + (rows[:, i : i + 1] != columns).long()
-        deleted = row + 1
-        best = torch.cat([deleted[:, :1], torch.minimum(deleted[:, 1:], replaced)], 1)
-        row = (best - place).cummin(1).values + place
-        ends_here = a_lengths == i + 1
-        distance = torch.where(ends_here, row.gather(1, b_lengths[:, None])[:, 0], distance)
-    return distance
 
 
 def pair_scores(
