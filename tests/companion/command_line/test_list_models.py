@@ -4,6 +4,7 @@ import pytest
 import torch
 from equilibria import checkpoints
 from equilibria.companion.command_line import list_models, main
+from equilibria.companion.command_line.cases import case_names, find_case
 from torch import nn
 
 
@@ -54,3 +55,24 @@ def test_a_model_that_computes_as_it_is_made(study, capsys, monkeypatch, profile
 )
 def test_sizes_are_short(count, text):
     assert list_models.size_text(count) == text
+
+
+@pytest.mark.parametrize("profile", ["quick", "paper"])
+def test_every_case_of_this_project_is_listed(capsys, profile):
+    """The real studies, and no other module, are cases: each declares what the verbs call."""
+    assert case_names() == [
+        "deblurring",
+        "language",
+        "linear_programs",
+        "navier_stokes",
+        "one_over_x",
+        "stories",
+    ]
+    for name in case_names():
+        case = find_case(name)
+        for declared in ("names", "new", "train", "RECORDS"):
+            assert hasattr(case, declared), f"{name} does not declare {declared}"
+    assert main(["list", "--profile", profile]) == 0
+    listed = capsys.readouterr().out
+    for name in case_names():
+        assert f"{name}/" in listed

@@ -5,11 +5,11 @@ import json
 import pytest
 import torch
 from equilibria import checkpoints
+from equilibria.problems.edit_distance import levenshtein
 from equilibria.problems.stories import draw
 from equilibria.problems.story_language import language
 from equilibria.splits import SplitError
 from equilibria.studies import stories
-from equilibria.studies.edit_distance import levenshtein
 from equilibria.studies.stories import recipe
 from torch import nn
 from torch.nn import functional

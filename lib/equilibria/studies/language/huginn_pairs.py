@@ -31,7 +31,7 @@ from equilibria.operators.looped_transformer import LoopedTransformer
 from equilibria.paths import data_folder
 from equilibria.problems.cache import recipe_key
 from equilibria.problems.contrast_prompts import ContrastPrompts, contrast_prompts
-from equilibria.studies.edit_distance import word_distances
+from equilibria.problems.edit_distance import word_distances
 from equilibria.studies.language.asking import END, prompt_ids
 from equilibria.training.records import STOPPED
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from equilibria.operators.looped_transformer import LoopedTransformer
+from equilibria.problems.edit_distance import levenshtein
 from equilibria.problems.stories import Stories, change_one_name, draw
 from equilibria.problems.story_language import Language
-from equilibria.studies.edit_distance import levenshtein
 from equilibria.studies.stories.model import answers_along_t
 
 __all__ = ["Pairs", "contrast_pairs", "pair_scores", "pair_texts"]
