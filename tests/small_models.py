@@ -305,13 +305,15 @@ def _linear_programs(write: _Writer, model: Model) -> None:
         rows = [{"errors_64": final_errors(model, at=64)}]
         write.record("linear_programs", f"implicit-{size}", *rows)
         write.record("linear_programs", f"explicit-{size}", {"errors": explicit_errors(model)})
-    ours, theirs = {"error": means[:64]}, {"error": [mean(explicit_errors(model))]}
+    ours = {"error": means[:64], "median": slopes[:64]}
+    theirs = {"error": [mean(explicit_errors(model))]}
     released = {"ratio": [0.0, *slopes[:9]], "error": [1.0] * 9 + [means[8] / 10]}
     last = slopes[63]
     wobble = max(abs(slope - last) for slope in slopes[50:64]) / max(last, 1e-9)
     share = share_of_one_answer(model)
     write.results(
         "04_linear_programs",
+        table={"implicit": {"4": {"test": means[63]}}},
         errors_at_8=[min(means[7], 10) / 10 for _ in sizes],
         along_t={str(size): {"mean": means[:64]} for size in sizes},
         slope_growth={kind: slopes[9] / max(slopes[0], 1e-9) for kind in "Abclu"},
