@@ -5,6 +5,9 @@ makes a *visit*: some iterations of ``y = G(y, x)`` without gradient, then a few
 which are graded. A `WarmPool` keeps the state of every slot between visits, so that later visits
 begin near the fixed point; a slot that is drawn afresh begins at zero or at noise, so that no
 start is special (path independence, Anil et al. 2022).
+
+An equilibrium attracts the states near it if the spectral radius of dG/dy is below one there.
+`separation` is what a training pays for so that it is.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from torch import Tensor
 
 from equilibria.solvers.method import Operator
 
-__all__ = ["WarmPool", "draw_int", "graded_iterates", "iterate_freely"]
+__all__ = ["WarmPool", "draw_int", "graded_iterates", "iterate_freely", "separation"]
 
 
 def draw_int(least: int, most: int, generator: torch.Generator) -> int:
@@ -39,6 +42,54 @@ def graded_iterates(G: Operator, y: Tensor, x: Any, steps: int) -> Iterator[Tens
     for _ in range(steps):
         y = G(y, x)
         yield y
+
+
+def separation(
+    G: Operator,
+    y: Tensor,
+    x: Any,
+    *,
+    search: int,
+    steps: int,
+    generator: torch.Generator,
+    size: float = 0.05,
+) -> Tensor:
+    """|y'_steps - y_steps| / |y'_0 - y_0| of two states that begin close to each other, (B,).
+
+    y          (B, ...) a state near rest
+    search     iterations without gradient, during which y' turns to where G damps least: a power
+               iteration on differences of G, after each of which |y' - y| is brought back to its
+               size
+    steps      iterations with gradient, that carry both states on
+    generator  of the first direction
+    size       |y' - y| over |y|
+
+    For small size, the result tends to rho^steps, where rho is the spectral radius of dG/dy, as
+    both counts grow. It stays of use where the leading eigenvalues are a complex pair, which turns
+    y' about y: one step could then grow, and many do not.
+    """
+    direction = torch.randn(y.shape, generator=generator).to(y)
+    with torch.no_grad():
+        for _ in range(search):
+            near = y + _scaled(direction, size * _norms(y))
+            y, moved = G(y, x), G(near, x)
+            direction = moved - y
+        radius = size * _norms(y)
+        near = y + _scaled(direction, radius)
+    for _ in range(steps):
+        y, near = G(y, x), G(near, x)
+    return _norms(near - y) / radius
+
+
+def _norms(y: Tensor) -> Tensor:
+    norms: Tensor = torch.linalg.vector_norm(y.flatten(1), dim=1)
+    return norms
+
+
+def _scaled(direction: Tensor, norm: Tensor) -> Tensor:
+    """``direction`` (B, ...) with the given norms (B,); zero stays zero."""
+    factor = norm / _norms(direction).clamp_min(torch.finfo(direction.dtype).tiny)
+    return direction * factor.view(-1, *[1] * (direction.dim() - 1))
 
 
 @dataclass(frozen=True)

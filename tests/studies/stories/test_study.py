@@ -251,7 +251,7 @@ def test_models_are_scored_from_the_start_that_they_were_trained_from(name):
 
     model.forward = watched
     with torch.no_grad():
-        _, trained_right = stories.visit_loss(model, drawn, free=0, graded=1)
+        trained_right = stories.visit(model, drawn, free=0, graded=1).right
     scored_right = stories.right_along_t(model, drawn, [1])["last"][0]
     assert scored_right == pytest.approx(trained_right)
     assert len(starts) == 2
@@ -300,3 +300,19 @@ def test_a_missing_model_is_reported_in_one_line(data):
         stories.answer_story("Who has the ball? Ann has the ball. Ann and Bob swap.", 4)
     with pytest.raises(ValueError, match="ends where it starts"):
         stories.answer_story("Who has the ball? Ann has the ball.", 4)
+
+
+def test_a_loop_pays_where_states_move_or_stay_apart():
+    model = stories.new("stories", seed=2)
+    drawn = draw("train", 4, 3, generator=3)
+    asked = stories.visit(model, drawn, free=2, graded=2)
+
+    def paid(G):
+        return recipe.rest_penalty(G, asked, torch.Generator().manual_seed(0)).item()
+
+    # a step that halves every distance rests after enough loops, one that keeps them never does
+    moving = recipe._PENALTY * asked.moved.item()
+    assert moving > 0
+    assert paid(lambda z, x: 0.5 * z) == pytest.approx(moving)
+    kept_apart = moving + recipe._PENALTY * (1 - recipe._SEPARATION)
+    assert paid(lambda z, x: z + x) == pytest.approx(kept_apart, rel=1e-3)

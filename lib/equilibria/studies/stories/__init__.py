@@ -40,7 +40,7 @@ from equilibria.studies.stories.model import (
     seeds,
     states_along_t,
 )
-from equilibria.studies.stories.recipe import settings_of, train, validation_scores, visit_loss
+from equilibria.studies.stories.recipe import settings_of, train, validation_scores, visit
 from equilibria.studies.stories.summary import recorded
 
 __all__ = [
@@ -73,5 +73,5 @@ __all__ = [
     "telling_pair",
     "train",
     "validation_scores",
-    "visit_loss",
+    "visit",
 ]
