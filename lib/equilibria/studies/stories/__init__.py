@@ -26,7 +26,7 @@ from equilibria.studies.stories.evaluation import (
     example,
     telling_pair,
 )
-from equilibria.studies.stories.measure import rest, right_along_t, spectral_radius
+from equilibria.studies.stories.measure import right_along_t
 from equilibria.studies.stories.model import (
     LONGEST,
     RECORDS,
@@ -38,7 +38,6 @@ from equilibria.studies.stories.model import (
     read,
     reports,
     seeds,
-    states_along_t,
 )
 from equilibria.studies.stories.recipe import settings_of, train, validation_scores, visit_loss
 from equilibria.studies.stories.summary import recorded
@@ -64,12 +63,9 @@ __all__ = [
     "read",
     "recorded",
     "reports",
-    "rest",
     "right_along_t",
     "seeds",
     "settings_of",
-    "spectral_radius",
-    "states_along_t",
     "telling_pair",
     "train",
     "validation_scores",

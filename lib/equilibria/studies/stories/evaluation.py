@@ -10,9 +10,17 @@ import torch
 
 from equilibria.operators.looped_transformer import LoopedTransformer
 from equilibria.problems.stories import PARTS, Stories, draw, parse
+from equilibria.studies.language.loops import rest
 from equilibria.studies.stories.contrast import contrast_pairs, pair_scores, pair_texts
-from equilibria.studies.stories.measure import rest, right_along_t
-from equilibria.studies.stories.model import RECORDS, answers_along_t, load, model_kind, names
+from equilibria.studies.stories.measure import right_along_t
+from equilibria.studies.stories.model import (
+    RECORDS,
+    answers_along_t,
+    load,
+    model_kind,
+    names,
+    read,
+)
 from equilibria.training.records import Record, header, rounded
 
 __all__ = [
@@ -83,7 +91,9 @@ def evaluate(
     report |= {"along_t": along_t, "parts": parts, "contrast": contrast}
     if not kind:
         stories = draw("test", min(count, _AT_REST), _REST_LENGTH, generator=4)
-        settled = rest(model, stories, settle=4 * _REST_LENGTH)
+        with torch.no_grad():
+            x = read(model, stories)
+        settled = rest(model, x, settle=4 * _REST_LENGTH)
         residual = settled.pop("residual")
         report["at_rest"] = {"length": _REST_LENGTH, **_round(settled), "residual": residual}
     return report
