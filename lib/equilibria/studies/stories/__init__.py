@@ -20,10 +20,10 @@ from equilibria.studies.stories.contrast import (
 from equilibria.studies.stories.evaluation import (
     LENGTHS,
     answer_story,
-    asked_again,
     evaluate,
     evaluate_all,
     example,
+    measure_stories,
     telling_pair,
 )
 from equilibria.studies.stories.measure import right_along_t
@@ -50,12 +50,12 @@ __all__ = [
     "Pairs",
     "answer_story",
     "answers_along_t",
-    "asked_again",
     "contrast_pairs",
     "evaluate",
     "evaluate_all",
     "example",
     "load",
+    "measure_stories",
     "names",
     "new",
     "pair_scores",

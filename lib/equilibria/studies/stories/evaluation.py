@@ -14,13 +14,16 @@ from equilibria.studies.language.loops import rest
 from equilibria.studies.stories.contrast import contrast_pairs, pair_scores, pair_texts
 from equilibria.studies.stories.measure import right_along_t
 from equilibria.studies.stories.model import (
+    LONGEST,
     RECORDS,
     answers_along_t,
     load,
     model_kind,
     names,
     read,
+    reports,
 )
+from equilibria.studies.stories.summary import recorded
 from equilibria.training.records import Record, header, rounded
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "evaluate_all",
     "example",
     "loops_asked",
+    "measure_stories",
     "telling_pair",
 ]
 
@@ -112,6 +116,18 @@ def evaluate_all(*, profile: str, minutes: float | None = None, device: str | No
 def example(length: int, *, seed: int) -> Stories:
     """One test story to look at."""
     return draw("test", 1, length, generator=seed)
+
+
+def measure_stories(*, device: str = "cpu") -> dict[str, Any]:
+    """What the records of every model and seed say: `recorded`.
+
+    The first loop is asked the stories of 12 sentences again: ``asked_again`` is the largest
+    difference from its record, as a share of the stories.
+    """
+    records = {model_kind(name) or "loop": reports(name) for name in names("paper")}
+    record = records["loop"][0]
+    model, _ = load("stories", seed=record["seed"])
+    return recorded(records) | {"asked_again": asked_again(model.to(device), record, LONGEST)}
 
 
 def asked_again(model: LoopedTransformer, report: Record, length: int) -> float:
