@@ -182,6 +182,8 @@ def test_a_figure_is_drawn_from_saved_results_only_and_says_who_made_it(run):
     assert figures.save(run, _figure(), "line").read_bytes() == first
     labelled = _figure()
     labelled.set_label("A line that rises.")
-    assert b"A line that rises." in figures.save(run, labelled, "line").read_bytes()
+    written = figures.save(run, labelled, "line").read_bytes()
+    assert b"A line that rises." in written and b"01_first, profile quick" in written
+    assert not labelled.texts, "nothing lies over the picture"
     assert not matplotlib.pyplot.fignum_exists(labelled.number), "it would be shown twice"
     matplotlib.pyplot.close("all")

@@ -72,8 +72,9 @@ def iterations(
 def save(run: Run, figure: Figure, name: str, *, source: str = "results") -> Path:
     """Write ``<name>.png`` into the run's folder, with a footer that names notebook and profile.
 
-    A figure's label, ``figure.set_label``, is its alternative text. Where there is one it is
-    written into the file, and a notebook shows the file with it instead of the figure.
+    A figure's label, ``figure.set_label``, is its alternative text. Where there is one, label and
+    footer go into the file as its Description and Source, nothing is written over the picture, and
+    a notebook shows the file with its alternative text in place of the figure.
 
     A figure is drawn from saved results only: raises FileNotFoundError where ``<source>.json`` is
     missing. Raises TypeError for a layout other than matplotlib's constrained layout.
@@ -83,11 +84,15 @@ def save(run: Run, figure: Figure, name: str, *, source: str = "results") -> Pat
             f"figure {name!r}: save {source}.json first, then draw from run.load({source!r})"
         )
     words = str(figure.get_label())
-    _add_footer(figure, f"{run.notebook}, profile {run.profile}")
+    made_by = f"{run.notebook}, profile {run.profile}"
+    # Without the name of the software, the same figure has the same bytes.
+    metadata: dict[str, str | None] = {"Software": None}
+    if words:
+        metadata |= {"Description": words, "Source": made_by}
+    else:
+        _add_footer(figure, made_by)
 
     def write(path: Path) -> None:
-        # Without the name of the software, the same figure has the same bytes.
-        metadata = {"Software": None} | ({"Description": words} if words else {})
         figure.savefig(path, format="png", dpi=_DPI, metadata=metadata)
 
     path = write_with(run.folder / f"{name}.png", write)

@@ -60,15 +60,13 @@ def test_the_ratios_stand_beside_those_of_the_right_answers():
     for key in ("ratio", "released", "distance"):
         row[key] = [[1.0, 1.5], [2.0, 2.0], [12.0, 12.0], [12.4, 12.44]]
     row["last"] = [[0.2, 0.25], [0.5, 0.5], [0.9, 0.9], [1.0, 1.0]]
-    _, _, *rows = (_cells(line) for line in draw.ratio_table(in_stories(row)).splitlines())
-    assert rows[0] == ["1", *["1.0 to 1.5"] * 3, "20 to 25 %"]
+    first = row | {"ratio": [[2.0], [2.5], [20.0], [25.3]], "right": {"ratio": 25.36}}
+    data = {"stories": {"contrast": [row, first]}}
+    _, _, *rows = (_cells(line) for line in draw.ratio_table(data).splitlines())
+    assert rows[0] == ["1", *["1.0 to 1.5"] * 3, "20 to 25 %", "2.0"]
     assert [cells[0] for cells in rows] == ["1", "4", "6", "right"]
-    assert rows[2] == ["6", *["12.4"] * 3, "100 %"]
-    assert rows[3] == ["right", "12.4", "13.4", "0", "100 %"]
-
-
-def in_stories(row):
-    return {"stories": {"contrast": [row]}}
+    assert rows[2] == ["6", *["12.4"] * 3, "100 %", "25.3"]
+    assert rows[3] == ["right", "12.4", "13.4", "0", "100 %", "25.4"]
 
 
 def test_wrong_answers_are_struck_out_and_the_right_ones_stand_beside(answers):

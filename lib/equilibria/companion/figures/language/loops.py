@@ -72,7 +72,7 @@ def explicit(data: dict[str, Any]) -> Figure:
     figure.set_label(
         "Two panels, parity and stories: right last answers against length, for the loop, the same "
         "block once, and a stack of blocks. Beyond the lengths of training the loop stays high, "
-        "and both others fall to chance."
+        "and both others fall to chance or below."
     )
     return figure
 
@@ -113,7 +113,7 @@ def at_rest(data: dict[str, Any]) -> Figure:
     axis.set_xticks(ticks, [str(t) for t in ticks])
     axis.minorticks_off()
     for y, side, word in ((1.02, "bottom", "repels"), (0.98, "top", "attracts")):
-        axis.text(0.82, y, word, va=side, fontsize=9, color=SMALL_TEXT)
+        axis.text(1.04, y, word, va=side, fontsize=9, color=SMALL_TEXT)
     legend_below(figure, axis)
     figure.set_label(
         "One point per question or story: spectral radius of the derivative of the loop where it "

@@ -28,6 +28,8 @@ from equilibria.companion.figures.language.shared import (
 
 __all__ = ["broken", "dots", "flips", "loops_to_answer", "reasoning_along_t"]
 
+_MARKERS = {"once": "x", "stack": "+"}  # of the explicit models, which make one pass
+
 
 def dots(data: dict[str, Any]) -> Figure:
     """One question, loop by loop: a dot for each right answer, a cross for each wrong one."""
@@ -140,10 +142,12 @@ def flips(data: dict[str, Any]) -> Figure:
         row = data["flips"][n]
         axis.axhline(row["target_worst"], ls="--", lw=1.2, color=colour)
         axis.plot(row["t"], row["worst"], "o-", ms=4, color=colour, label=f"the loop, $n$ = {n}")
-        for kind, marker in (("once", "x"), ("stack", "+")):
-            label = f"{KINDS[kind][0]}, $n$ = {n}"
-            axis.plot([1], [row[kind]], marker, ms=8, mew=2, color=colour, label=label)
-    axis.plot([], [], "--", lw=1.2, color=COLOURS["bound"], label="the right answers, $n$")
+        for kind, marker in _MARKERS.items():
+            axis.plot([1], [row[kind]], marker, ms=8, mew=2, color=colour)
+    grey = COLOURS["bound"]
+    for kind, marker in _MARKERS.items():
+        axis.plot([], [], marker, ms=8, mew=2, color=grey, label=KINDS[kind][0])
+    axis.plot([], [], "--", lw=1.2, color=grey, label="the right answers, $n$")
     loop_axis(axis, data["flips"][lengths[-1]]["t"][-1])
     axis.set(
         ylabel="answers that change",

@@ -67,8 +67,9 @@ def stories_along_t(data: dict[str, Any]) -> Figure:
 def parts_table(data: dict[str, Any]) -> str:
     """Right last answers at t = 2 n of what training never had: least to largest seed."""
     rows = []
-    for part, shares in data["stories"]["parts"].items():
-        rows.append([_PARTS[part], _span([100 * share for share in shares], ".1f") + " %"])
+    for part, words in _PARTS.items():
+        shares = [100 * share for share in data["stories"]["parts"][part]]
+        rows.append([words, f"{_span(shares)} %"])
     return markdown_table(["stories of 24 sentences", "last answers right"], rows)
 
 
@@ -104,16 +105,24 @@ def stories_ratio(data: dict[str, Any]) -> Figure:
 
 def ratio_table(data: dict[str, Any]) -> str:
     """The contrast pairs against t: ratios, wrong words, right answers, least to largest seed."""
-    row = data["stories"]["contrast"][0]
+    row, first = data["stories"]["contrast"]
     rows = []
     for place, t in enumerate(row["t"]):
         if t & (t - 1) == 0 or t == row["t"][-1]:  # powers of two, and the last one
             cells = [_span(row[key][place]) for key in ("ratio", "released", "distance")]
             last = [100 * share for share in row["last"][place]]
-            rows.append([str(t), *cells, _span(last, ".0f") + " %"])
-    right = row["right"]
-    rows.append(["right", f"{right['ratio']:.1f}", f"{right['released']:.1f}", "0", "100 %"])
-    header = ["t", "ratio, answers only", "ratio, as released", "words wrong", "last answers right"]
+            cells += [_span(last, ".0f") + " %", _span(first["ratio"][place])]
+            rows.append([str(t), *cells])
+    right = [f"{found:.1f}" for found in (row["right"]["ratio"], row["right"]["released"])]
+    rows.append(["right", *right, "0", "100 %", f"{first['right']['ratio']:.1f}"])
+    header = [
+        "t",
+        "ratio, answers only",
+        "ratio, as released",
+        "words wrong",
+        "last answers right",
+        "ratio, answers only, first swap",
+    ]
     return markdown_table(header, rows)
 
 
