@@ -1,6 +1,7 @@
 """What notebook 05 measures of parity and sums: from records, and of the shipped models."""
 
 import pytest
+from equilibria.files import DataError
 from equilibria.studies import language
 from equilibria.studies.language import measurements, reasoning
 
@@ -44,6 +45,11 @@ def test_the_claims_read_each_seed_at_the_right_loops():
     assert found["explicit"]["stack"]["right"][2] == pytest.approx([0.001])
     assert [(row["seed"], row["norm"]) for row in found["at_rest"]] == [(0, [2.0]), (2, [4.0])]
     assert found["along_t"]["sums"]["chance"] == 0.2
+
+
+def test_a_record_from_before_loops_were_asked_whether_they_rest_is_named():
+    with pytest.raises(DataError, match="record of parity seed 3 has no at_rest: delete it"):
+        reasoning.recorded({"parity": [record(3, explicit=True)]})
 
 
 @pytest.mark.end_to_end

@@ -14,7 +14,7 @@ from equilibria.studies.language.models import load, names, reports, seeds
 
 __all__ = ["first_shipped", "measure_broken", "measure_flips", "measure_right"]
 
-FLIP_LENGTHS = (16, 32)  # symbols of the questions whose symbols are changed one by one
+_FLIP_LENGTHS = (16, 32)  # symbols of the questions whose symbols are changed one by one
 _FLIP_TIMES = (1, 2, 4, 6, 8, 12, 16, 20, 24, 32, 48, 64)
 _BROKEN_TIMES = (1, 2, 4, 8, 16, 32, 64)
 _BROKEN_COUNT = 100
@@ -64,7 +64,7 @@ def measure_flips(count: int, *, seed: int, device: str = "cpu") -> dict[str, An
         first_shipped(name, device=device) for name in ("parity", "parity-once", "parity-stack")
     )
     flips: dict[int, dict[str, Any]] = {}
-    for n in FLIP_LENGTHS:
+    for n in _FLIP_LENGTHS:
         times = [t for t in _FLIP_TIMES if t <= 2 * n]
         asked = reasoning.test_questions("parity", count, n, seed=seed)
         flips[n] = {"t": times, **reasoning.flips_along_t(loop, asked, times)}

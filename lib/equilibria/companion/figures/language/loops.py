@@ -79,12 +79,25 @@ def explicit(data: dict[str, Any]) -> Figure:
 
 def _plot_explicit(axis: Axes, rows: dict[str, Any], *, chance: float) -> None:
     looks = {"loop": ("the loop, $t = 2n$", COLOURS["implicit"]), **KINDS}
+    sizes = []
     for kind, (label, colour) in looks.items():
         if kind in rows:
             plot_seeds(axis, rows["lengths"], rows[kind]["right"], colour, label, marker="o")
+            seeds = seed_words(len(rows[kind]["right"][0]))
+            sizes.append(f"{kind}: {rows[kind]['parameters'] / 1e3:,.0f} k weights, {seeds}")
     axis.axhline(chance, color=COLOURS["bound"], ls=":", lw=1.2, label="chance")
     axis.set(ylabel="last answers right", ylim=(0, 1.06), xticks=rows["lengths"])
     percent_axis(axis)
+    axis.text(
+        0.98,
+        0.74,
+        "\n".join(sizes),
+        transform=axis.transAxes,
+        ha="right",
+        va="center",
+        fontsize=9,
+        color=SMALL_TEXT,
+    )
 
 
 def at_rest(data: dict[str, Any]) -> Figure:

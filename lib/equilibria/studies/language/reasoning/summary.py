@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from equilibria.files import DataError
 from equilibria.studies.language.reasoning.records import right_along_t, right_at
 from equilibria.studies.language.reasoning.tasks import LONGEST, TASKS
 
@@ -28,7 +29,15 @@ def recorded(records: Mapping[str, Sequence[dict[str, Any]]]) -> dict[str, Any]:
                    share of right last answers at t = 2 n (``enough``), at n / 4 (``quarter``) and
                    the ``change`` from 2 n to 8 n; for the block once and the sums the share at
                    the lengths that their names say
+
+    Raises DataError for a record of parity's loop without ``at_rest``.
     """
+    for record in records["parity"]:
+        if "at_rest" not in record:
+            raise DataError(
+                f"the record of parity seed {record['seed']} has no at_rest: delete it, "
+                "then run `equilibria evaluate language`"
+            )
     curves = {name: right_along_t(found) for name, found in records.items()}
     parity = curves["parity"]
     along_t = {task: curves[task] | {"chance": 1 / TASKS[task]} for task in TASKS}
