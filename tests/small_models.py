@@ -371,7 +371,7 @@ def _language(write: _Writer, model: Model) -> None:
                 "loop": enough[0],
             },
         },
-        contraction={"parity": {"modulus": [model.modulus]}},
+        at_rest=[{"norm": [model.modulus], "radius": [rate(model)]}],
         loops_by_seed=[[n if works else None for n in lengths]],
         flips={"16": {"worst": [float(min(t, 16)) if works else 1.0 for t in (1, 8, 16, 32)]}},
         explicit={"loop": {"right": [[1.0], [1.0], [enough[0]]]}},

@@ -36,7 +36,7 @@ def test_first_and_last_cells(path):
     title = notebook.cells[0]
     assert title.cell_type == "markdown" and title.source.startswith("# ")
     first, setup, *_, last = code_cells(path)
-    assert first.metadata.tags == ["parameters"]
+    assert first.metadata.tags[0] == "parameters"
     assert "results.start(" in setup.source and "filterwarnings" not in setup.source
     assert "run.finish()" in last.source
 
@@ -121,6 +121,26 @@ def test_figures_and_results_are_those_of_the_quick_profile(path):
             drawn.add(node.args[2].value)
     stored = {picture.stem for picture in folder.glob("*.png")}
     assert stored and stored == drawn, "a figure that no cell makes, or one missing"
+
+
+# Notebooks that are written for the reader first: short, folded, with words for every picture.
+@pytest.mark.parametrize("name", ["05_llm_reasoning"])
+def test_a_page_is_short_and_its_pictures_have_words(name):
+    cells = nbformat.read(HOME / f"notebooks/{name}.ipynb", as_version=4).cells
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    folded = [cell for cell in code if "hide-input" in cell.metadata.get("tags", [])]
+    assert len(cells) <= 25 and len(code) - len(folded) <= 10
+    assert all(cell.metadata.jupyter.source_hidden for cell in folded)
+    for cell in code:
+        lines = cell.source.splitlines()
+        assert len(lines) <= 15 and max(map(len, lines)) <= 100, lines[0]
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                assert output.metadata["image/png"]["alt"]
+    pictures = re.findall(r"!\[(.*?)\]\((.*?)\)", cells[0].source)
+    assert pictures and all(
+        words and (HOME / "notebooks" / file).is_file() for words, file in pictures
+    )
 
 
 def test_no_block_is_left_of_a_notebook_that_is_gone():

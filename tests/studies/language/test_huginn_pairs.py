@@ -13,7 +13,12 @@ from equilibria.operators.decoding import Generation
 from equilibria.operators.looped_transformer import Architecture, LoopedTransformer
 from equilibria.problems.contrast_prompts import SENSES, ContrastPrompts, contrast_prompts
 from equilibria.studies.language import huginn_pairs
-from equilibria.studies.language.huginn_pairs import answers_along_t, ratios_along_t, report
+from equilibria.studies.language.huginn_pairs import (
+    answers_along_t,
+    ask_huginn,
+    ratios_along_t,
+    report,
+)
 
 tokenizers = pytest.importorskip("tokenizers")
 
@@ -177,3 +182,18 @@ def test_a_checkpoint_gets_the_figures_and_the_table(tmp_path, monkeypatch):
     assert all(f"charge means in {field}." in text for field in SENSES["charge"])
     with pytest.raises(CheckpointError, match="there is no folder"):
         report("nothing")
+    asked = ask_huginn("charge means in law.", 2, checkpoint=str(tmp_path), minutes=0)
+    assert asked.startswith("charge means in law.\nt =  2: ")
+    assert "\n\n2 of 200 pairs" in asked, "the pair that was done is kept"
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "question", "reason"),
+    [
+        ("", "charge", "Not run: the weights of Huginn-0125 are missing"),
+        ("nothing", "charge", "Not run: there is no folder"),
+    ],
+)
+def test_a_missing_answer_gets_one_line(checkpoint, question, reason):
+    text = ask_huginn(question, 4, checkpoint=checkpoint)
+    assert text.startswith(reason) and "\n" not in text

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from equilibria.companion.claims import load as load_claims
 from equilibria.operators.looped_transformer import LoopedTransformer
 from equilibria.problems.reasoning import running_sums
 from equilibria.studies import language
@@ -124,3 +125,16 @@ def test_shipped_parity_is_an_equilibrium_of_many_loops(seed):
     assert many >= 0.98
     two = reasoning.test_questions("parity", 2, 16)
     assert reasoning.flips_along_t(model, two, [32])["worst"] == [16.0]
+
+
+@pytest.mark.parametrize("seed", language.seeds("parity"))
+def test_shipped_parity_attracts_where_it_rests_and_repels_without_its_norm(seed):
+    (claim,) = (claim for claim in load_claims() if claim.id == "parity-needs-loops")
+    (check,) = (check for check in claim.checks if check.id == "spectral-radius")
+    model, _ = language.load("parity", seed=seed)
+    x = model.encode(reasoning.validation_questions("parity", 3, 16).tokens)
+    healthy = language.loops.rest(model, x, settle=64)
+    broken = language.loops.rest(reasoning.without_state_norm(model), x, settle=64)
+    assert check.predicate.holds(healthy["radius"], None)
+    assert not check.predicate.holds(broken["radius"], None)
+    assert max(healthy["residual"]) < 1e-4 < min(broken["residual"])

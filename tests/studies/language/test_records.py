@@ -10,6 +10,7 @@ pytestmark = pytest.mark.end_to_end
 
 def test_finished_reasoning_models_are_recorded(quick, monkeypatch):
     monkeypatch.setattr(reasoning_records, "LENGTHS", (2, 5))
+    monkeypatch.setattr(reasoning_records, "AT_REST", 3)
     for name in ("parity", "parity-once"):
         language.train(name, profile="quick", seed=1, device="cpu")
     assert language.evaluate_all(profile="quick", device="cpu")
@@ -25,8 +26,12 @@ def test_finished_reasoning_models_are_recorded(quick, monkeypatch):
     assert long["last"] == pytest.approx(again["last"], abs=1e-5)
     assert long["all"] == pytest.approx(again["all"], abs=1e-5)
     assert long["loops"] == reasoning.lasting(long["t"], again["last"])
+    assert report["at_rest"]["length"] == 5
+    for key in ("radius", "norm", "rate", "residual"):
+        assert len(report["at_rest"][key]) == reasoning_records.AT_REST
     (explicit,) = language.reports("parity-once", profile="quick")
     assert explicit["along_t"][0]["t"] == [1]
+    assert "at_rest" not in explicit
 
     curves = reasoning.right_along_t([report] * 2)
     assert curves["lengths"] == [2, 5]

@@ -161,51 +161,6 @@ def test_names_that_are_not_known_are_refused():
         stories.right_along_t(Wave(), draw("train", 1, 2, generator=0), [2, 1])
 
 
-def test_radius_is_that_of_the_whole_jacobian():
-    torch.manual_seed(3)
-    model = stories.new("stories").double()
-    for p in model.parameters():  # an untrained loop contracts too much to tell anything
-        p.data += 0.3 * torch.randn_like(p)
-    drawn = draw("validation", 2, 2, generator=1)
-    with torch.no_grad():
-        x = stories.read(model, drawn)
-        *_, z = stories.states_along_t(model, x, 5)
-    for row in range(2):
-
-        def flat(state, row=row):
-            return model(state.view_as(z[:1]), x[row : row + 1]).flatten()
-
-        whole = torch.autograd.functional.jacobian(flat, z[row].flatten())
-        expected = torch.linalg.eigvals(whole).abs().max().item()
-        assert stories.spectral_radius(model, z[row], x[row]) == pytest.approx(expected, rel=1e-6)
-
-
-class Linear(nn.Module):
-    """G(z, x) = a z + x: radius and rate are a."""
-
-    def __init__(self, a):
-        super().__init__()
-        self.a = nn.Parameter(torch.tensor(a, dtype=torch.float64))
-
-    def encode(self, tokens):
-        return tokens[..., None].double().expand(-1, -1, 4)
-
-    def start(self, x):
-        return torch.zeros_like(x)
-
-    def forward(self, z, x):
-        return self.a * z + x
-
-
-@pytest.mark.parametrize("a", [0.5, 0.9])
-def test_rest_of_a_linear_loop(a):
-    at_rest = stories.rest(Linear(a), draw("validation", 3, 2, generator=1), settle=40)
-    assert at_rest["radius"] == pytest.approx([a] * 3)
-    assert at_rest["norm"] == pytest.approx([a] * 3)
-    assert at_rest["rate"] == pytest.approx([a] * 3, rel=0.05)
-    assert at_rest["residual"][0] < 2 * a**40
-
-
 # ------------------------------------------------------------------------------------ training
 @pytest.fixture
 def data(tmp_path, monkeypatch):

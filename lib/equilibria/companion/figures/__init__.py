@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import seaborn  # type: ignore[import-untyped]  # seaborn ships no types
 from cycler import cycler
 from matplotlib.axes import Axes
@@ -32,6 +33,7 @@ COLOURS = {
     "published": SEQUENCE[2],  # green: the paper's own numbers
     "naive": SEQUENCE[1],  # orange
 }
+_DPI = 150
 FOOTER_INCHES = 0.2  # kept free below the axes
 
 
@@ -44,7 +46,7 @@ def style() -> None:
         rc={
             "figure.constrained_layout.use": True,
             "figure.dpi": 100,
-            "savefig.dpi": 150,
+            "savefig.dpi": _DPI,
             "axes.spines.right": False,
             "axes.spines.top": False,
             "axes.grid": True,
@@ -70,6 +72,10 @@ def iterations(
 def save(run: Run, figure: Figure, name: str, *, source: str = "results") -> Path:
     """Write ``<name>.png`` into the run's folder, with a footer that names notebook and profile.
 
+    A figure's label, ``figure.set_label``, is its alternative text. Where there is one, label and
+    footer go into the file as its Description and Source, nothing is written over the picture, and
+    a notebook shows the file with its alternative text in place of the figure.
+
     A figure is drawn from saved results only: raises FileNotFoundError where ``<source>.json`` is
     missing. Raises TypeError for a layout other than matplotlib's constrained layout.
     """
@@ -77,13 +83,33 @@ def save(run: Run, figure: Figure, name: str, *, source: str = "results") -> Pat
         raise FileNotFoundError(
             f"figure {name!r}: save {source}.json first, then draw from run.load({source!r})"
         )
-    _add_footer(figure, f"{run.notebook}, profile {run.profile}")
+    words = str(figure.get_label())
+    made_by = f"{run.notebook}, profile {run.profile}"
+    # Without the name of the software, the same figure has the same bytes.
+    metadata: dict[str, str | None] = {"Software": None}
+    if words:
+        metadata |= {"Description": words, "Source": made_by}
+    else:
+        _add_footer(figure, made_by)
 
     def write(path: Path) -> None:
-        # Without the name of the software, the same figure has the same bytes.
-        figure.savefig(path, format="png", dpi=150, metadata={"Software": None})
+        figure.savefig(path, format="png", dpi=_DPI, metadata=metadata)
 
-    return write_with(run.folder / f"{name}.png", write)
+    path = write_with(run.folder / f"{name}.png", write)
+    if words:
+        _show(path, figure, words)
+    return path
+
+
+def _show(path: Path, figure: Figure, words: str) -> None:
+    """In a notebook, show the saved picture with its alternative text."""
+    from IPython import get_ipython
+    from IPython.display import Image, display
+
+    plt.close(figure)
+    if get_ipython() is not None:
+        width = round(100 * figure.get_size_inches()[0])
+        display(Image(path, alt=words, width=width))  # type: ignore[no-untyped-call]
 
 
 def _add_footer(figure: Figure, text: str) -> None:

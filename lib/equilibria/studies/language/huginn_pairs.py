@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from equilibria.checkpoints import CheckpointError
 from equilibria.checks import require, require_int
 from equilibria.files import DataError, write_atomically
 from equilibria.operators.decoding import generate
@@ -32,13 +33,13 @@ from equilibria.paths import data_folder
 from equilibria.problems.cache import recipe_key
 from equilibria.problems.contrast_prompts import ContrastPrompts, contrast_prompts
 from equilibria.problems.edit_distance import word_distances
-from equilibria.studies.language.asking import END, prompt_ids
+from equilibria.studies.language.asking import END, ask, prompt_ids
 from equilibria.training.records import STOPPED
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["Ratios", "answers_along_t", "ratios_along_t", "report"]
+__all__ = ["Ratios", "answers_along_t", "ask_huginn", "ratios_along_t", "report"]
 
 TIMES = (2, 4, 6, 8, 10, 12, 14, 16)  # of Figs. 8-9
 TABLE_TIMES = (2, 4, 8, 16, 32)  # of Table 2
@@ -184,6 +185,24 @@ def report(
         for t, (_, answer) in zip(TABLE_TIMES, table[key], strict=True):
             lines.append(f"t = {t:2d}: {answer.strip()}")
     return "\n".join(lines)
+
+
+def ask_huginn(
+    question: str, steps: int, *, checkpoint: str, device: str = "cpu", minutes: float | None = None
+) -> str:
+    """`report`, and the answer to a question of one's own; or one line that says why there is none.
+
+    checkpoint  as in `asking.ask`; "" for none
+    steps       iterations per token of that answer
+    """
+    if not checkpoint:
+        return "Not run: the weights of Huginn-0125 are missing; set `model` to where they are."
+    try:
+        answer = ask(question, steps, checkpoint=checkpoint, device=device)
+        pairs = report(checkpoint, device=device, minutes=minutes)
+    except (CheckpointError, ValueError) as error:
+        return f"Not run: {error}"
+    return f"{question}\nt = {steps:2d}: {answer.strip()}\n\n{pairs}"
 
 
 def _pair_texts(

@@ -20,13 +20,13 @@ from equilibria.studies.stories.contrast import (
 from equilibria.studies.stories.evaluation import (
     LENGTHS,
     answer_story,
-    asked_again,
     evaluate,
     evaluate_all,
     example,
+    measure_stories,
     telling_pair,
 )
-from equilibria.studies.stories.measure import rest, right_along_t, spectral_radius
+from equilibria.studies.stories.measure import right_along_t
 from equilibria.studies.stories.model import (
     LONGEST,
     RECORDS,
@@ -38,7 +38,6 @@ from equilibria.studies.stories.model import (
     read,
     reports,
     seeds,
-    states_along_t,
 )
 from equilibria.studies.stories.recipe import settings_of, train, validation_scores, visit
 from equilibria.studies.stories.summary import recorded
@@ -51,12 +50,12 @@ __all__ = [
     "Pairs",
     "answer_story",
     "answers_along_t",
-    "asked_again",
     "contrast_pairs",
     "evaluate",
     "evaluate_all",
     "example",
     "load",
+    "measure_stories",
     "names",
     "new",
     "pair_scores",
@@ -64,12 +63,9 @@ __all__ = [
     "read",
     "recorded",
     "reports",
-    "rest",
     "right_along_t",
     "seeds",
     "settings_of",
-    "spectral_radius",
-    "states_along_t",
     "telling_pair",
     "train",
     "validation_scores",

@@ -10,9 +10,20 @@ import torch
 
 from equilibria.operators.looped_transformer import LoopedTransformer
 from equilibria.problems.stories import PARTS, Stories, draw, parse
+from equilibria.studies.language.loops import rest
 from equilibria.studies.stories.contrast import contrast_pairs, pair_scores, pair_texts
-from equilibria.studies.stories.measure import rest, right_along_t
-from equilibria.studies.stories.model import RECORDS, answers_along_t, load, model_kind, names
+from equilibria.studies.stories.measure import right_along_t
+from equilibria.studies.stories.model import (
+    LONGEST,
+    RECORDS,
+    answers_along_t,
+    load,
+    model_kind,
+    names,
+    read,
+    reports,
+)
+from equilibria.studies.stories.summary import recorded
 from equilibria.training.records import Record, header, rounded
 
 __all__ = [
@@ -23,6 +34,7 @@ __all__ = [
     "evaluate_all",
     "example",
     "loops_asked",
+    "measure_stories",
     "telling_pair",
 ]
 
@@ -86,7 +98,9 @@ def evaluate(
     report |= {"along_t": along_t, "parts": parts, "contrast": contrast}
     if not kind:
         stories = draw("test", min(count, _AT_REST), _REST_LENGTH, generator=_OF_REST)
-        settled = rest(model, stories, settle=4 * _REST_LENGTH)
+        with torch.no_grad():
+            x = read(model, stories)
+        settled = rest(model, x, settle=4 * _REST_LENGTH)
         residual = settled.pop("residual")
         report["at_rest"] = {"length": _REST_LENGTH, **_round(settled), "residual": residual}
     return report
@@ -105,6 +119,18 @@ def evaluate_all(*, profile: str, minutes: float | None = None, device: str | No
 def example(length: int, *, seed: int) -> Stories:
     """One test story to look at."""
     return draw("test", 1, length, generator=seed)
+
+
+def measure_stories(*, device: str = "cpu") -> dict[str, Any]:
+    """What the records of every model and seed say: `recorded`.
+
+    The first loop is asked the stories of 12 sentences again: ``asked_again`` is the largest
+    difference from its record, as a share of the stories.
+    """
+    records = {model_kind(name) or "loop": reports(name) for name in names("paper")}
+    record = records["loop"][0]
+    model, _ = load("stories", seed=record["seed"])
+    return recorded(records) | {"asked_again": asked_again(model.to(device), record, LONGEST)}
 
 
 def asked_again(model: LoopedTransformer, report: Record, length: int) -> float:

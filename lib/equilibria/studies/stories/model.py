@@ -19,7 +19,7 @@ without it, training can take long to find that out.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -28,8 +28,7 @@ from torch import Tensor
 from equilibria.operators.looped_transformer import Architecture, LoopedTransformer
 from equilibria.problems.stories import Stories
 from equilibria.problems.story_language import Language, language
-from equilibria.solvers import trajectory
-from equilibria.studies.language.loops import device_of, require_times
+from equilibria.studies.language.loops import device_of, latent_states, require_times
 from equilibria.training.records import CaseRecords
 
 __all__ = [
@@ -45,7 +44,6 @@ __all__ = [
     "read",
     "reports",
     "seeds",
-    "states_along_t",
 ]
 
 LONGEST = 12  # sentences after the start in training
@@ -136,11 +134,6 @@ def read(model: LoopedTransformer, stories: Stories) -> Tensor:
     return sentences + question + sentences * question
 
 
-def states_along_t(model: LoopedTransformer, x: Tensor, steps: int) -> Iterator[Tensor]:
-    """z_1, ..., z_steps from z_0 = 0, the start that every model is trained from."""
-    return trajectory(model, model.start(x), x, steps)
-
-
 @torch.no_grad()
 def answers_along_t(model: LoopedTransformer, stories: Stories, times: Sequence[int]) -> Tensor:
     """The words answered after each of the last n sentences, (len(times), B, n) on the CPU.
@@ -150,7 +143,7 @@ def answers_along_t(model: LoopedTransformer, stories: Stories, times: Sequence[
     wanted = require_times(times)
     x = read(model, stories)
     answers = []
-    for t, z in enumerate(states_along_t(model, x, wanted[-1]), start=1):
+    for t, z in enumerate(latent_states(model, x, wanted[-1]), start=1):
         if t in wanted:
             answers.append(model.decode(z[:, -stories.length :]).argmax(-1).cpu())
     return torch.stack(answers)

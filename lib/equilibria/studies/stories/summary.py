@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from equilibria.training.records import Record
@@ -13,7 +13,7 @@ JUDGED = (12, 24, 48)  # lengths that the claims are about, the first one the lo
 _BEYOND = (24, 48)
 
 
-def recorded(records: dict[str, Sequence[Record]]) -> dict[str, Any]:
+def recorded(records: Mapping[str, Sequence[Record]]) -> dict[str, Any]:
     """All that notebook 05 saves about stories, from the records of each kind of model.
 
     ``records`` maps "loop", "once" and "stack" to the records, one per seed; there must be some of
@@ -74,7 +74,7 @@ def contrast(records: Sequence[Record], length: int, where: str) -> dict[str, An
     return curves
 
 
-def explicit(records: dict[str, Sequence[Record]]) -> dict[str, Any]:
+def explicit(records: Mapping[str, Sequence[Record]]) -> dict[str, Any]:
     """Right last answers against length: the loop at t = 2 n, and the explicit models at t = 1.
 
     ``records`` maps each model's kind ("loop", "once", "stack") to its records; a kind without any
@@ -91,7 +91,7 @@ def explicit(records: dict[str, Sequence[Record]]) -> dict[str, Any]:
     return rows
 
 
-def targets(records: dict[str, Sequence[Record]]) -> dict[str, list[Any]]:
+def targets(records: Mapping[str, Sequence[Record]]) -> dict[str, list[Any]]:
     """The numbers that the claims about stories read, one entry per seed (and length).
 
     enough, quarter   share of right last answers at t = 2 n and at n / 4, n = 12, 24 and 48

@@ -12,6 +12,7 @@ from equilibria.studies.language.reasoning.records import (
     right_along_t,
     right_at,
 )
+from equilibria.studies.language.reasoning.summary import recorded
 from equilibria.studies.language.reasoning.tasks import (
     LONGEST,
     NAMES,
@@ -36,6 +37,7 @@ __all__ = [
     "new",
     "questions",
     "reasoning_loss",
+    "recorded",
     "right_along_t",
     "right_at",
     "test_questions",

@@ -5,25 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from equilibria.operators.looped_transformer import LoopedTransformer
+from equilibria.studies.language.loops import device_of, rest
 from equilibria.studies.language.reasoning.measures import accuracy_along_t, lasting
 from equilibria.studies.language.reasoning.tasks import test_questions
 from equilibria.training.records import rounded
 
-__all__ = ["LENGTHS", "accuracy_record", "right_along_t", "right_at"]
+__all__ = ["AT_REST", "LENGTHS", "accuracy_record", "right_along_t", "right_at"]
 
 LENGTHS = (4, 8, 16, 24, 32, 48, 64)  # symbols in the questions of a record
 _COUNT = 200  # questions of each length
+AT_REST = 100  # questions on which a loop is asked whether it comes to rest
 
 
 def accuracy_record(
     model: LoopedTransformer, name: str, *, count: int | None = None
 ) -> dict[str, Any]:
-    """What a record holds: the number of test ``questions`` per length, and ``along_t``, a list.
+    """What a record holds of one model.
 
-    Each entry of the latter has a ``length`` n of LENGTHS, the times ``t``, the shares of right
-    answers ``last`` and ``all`` at each of them, and the ``loops`` to 99 %. The times are 1, ...,
-    2 n, and 4 n and 8 n; an explicit model is asked only at t = 1.
+    questions  test questions per length
+    along_t    per length n of LENGTHS the times ``t``, the shares of right answers ``last`` and
+               ``all`` at each of them, and the ``loops`` to 99 %. The times are 1, ..., 2 n, and
+               4 n and 8 n; an explicit model is asked only at t = 1
+    at_rest    `loops.rest` at t = 4 n of 100 questions of 64 symbols (a loop alone)
     """
     task, _, kind = name.partition("-")
     count = count or _COUNT
@@ -34,7 +40,22 @@ def accuracy_record(
         last, every = rounded(accuracy["last"]), rounded(accuracy["all"])
         loops = lasting(times, last)
         rows.append({"length": n, "t": times, "last": last, "all": every, "loops": loops})
-    return {"questions": count, "along_t": rows}
+    record: dict[str, Any] = {"questions": count, "along_t": rows}
+    if not kind:
+        record["at_rest"] = _at_rest(model, task, min(count, AT_REST))
+    return record
+
+
+def _at_rest(model: LoopedTransformer, task: str, count: int) -> dict[str, Any]:
+    """Whether the loop rests on ``count`` of the longest questions."""
+    n = LENGTHS[-1]
+    asked = test_questions(task, count, n)
+    with torch.no_grad():
+        x = model.encode(asked.tokens.to(device_of(model)))
+    settled = rest(model, x, settle=4 * n)
+    residual = settled.pop("residual")  # far below the places that are kept of the others
+    kept = {key: rounded(values) for key, values in settled.items()}
+    return {"length": n, **kept, "residual": residual}
 
 
 def right_along_t(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
