@@ -36,7 +36,7 @@ def test_first_and_last_cells(path):
     title = notebook.cells[0]
     assert title.cell_type == "markdown" and title.source.startswith("# ")
     first, setup, *_, last = code_cells(path)
-    assert first.metadata.tags == ["parameters"]
+    assert first.metadata.tags[0] == "parameters"
     assert "results.start(" in setup.source and "filterwarnings" not in setup.source
     assert "run.finish()" in last.source
 

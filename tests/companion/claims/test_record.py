@@ -363,6 +363,16 @@ def test_a_notebook_shows_misses_first(write, measured):
     assert text.index("not reproduced: missed") < text.index("reproduced: held")
 
 
+def test_the_box_has_the_first_miss_of_each_claim_and_misses_first(write, measured):
+    fails = SECOND | {"says": "the slope", "predicate": {"at_least": 7}}
+    write({"id": "held"}, {"id": "partly", "claim": "A steep slope", "checks": [CHECK, fails]})
+    *_, missed, held = claims.pages.result_box(claims.judge_all("quick")).splitlines()
+    cells = [cell.strip() for cell in missed.strip("|").split("|")]
+    assert cells == ["A steep slope", "error 0.177", "the slope: 6", "**partly**"]
+    cells = [cell.strip() for cell in held.strip("|").split("|")]
+    assert cells == ["The error is small", "error 0.177", "the error: 0.17", "reproduced"]
+
+
 def test_published_numbers_are_typed_once(write):
     claims.model._published.cache_clear()
     assert claims.published("first-error") == {"error": 0.177}

@@ -2,7 +2,7 @@
 
 from equilibria.companion.claims.check import check
 from equilibria.companion.claims.model import Check, Claim, ClaimsError, load, published
-from equilibria.companion.claims.notebook import show_verdicts
+from equilibria.companion.claims.notebook import show_result, show_verdicts
 from equilibria.companion.claims.pages import notebook_table, terminal_table, write_pages
 from equilibria.companion.claims.record import accept, differences, read
 from equilibria.companion.claims.verdicts import Finding, Verdict, judge, judge_all
@@ -22,6 +22,7 @@ __all__ = [
     "notebook_table",
     "published",
     "read",
+    "show_result",
     "show_verdicts",
     "terminal_table",
     "write_pages",

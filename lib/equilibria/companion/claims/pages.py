@@ -15,7 +15,7 @@ from equilibria.companion.claims.verdicts import WORDS, Finding, Verdict
 from equilibria.files import write_atomically
 from equilibria.paths import figures_folder, project_root
 
-__all__ = ["BEGIN", "END", "count", "notebook_table", "terminal_table", "write_pages"]
+__all__ = ["BEGIN", "END", "count", "notebook_table", "result_box", "terminal_table", "write_pages"]
 
 BEGIN, END = "<!-- verdicts: written by `equilibria check` -->", "<!-- end of verdicts -->"
 _STATES = {"holds": "holds", "misses": "**misses**", "missing": "**no number**"}
@@ -47,6 +47,23 @@ def notebook_table(verdicts: list[Verdict]) -> str:
     """Markdown for the end of a notebook: its claims, misses first, with every check."""
     ordered = sorted(verdicts, key=lambda verdict: WORDS.index(verdict.word))
     return "\n\n".join(_claim_block(verdict, heading="####") for verdict in ordered)
+
+
+def result_box(verdicts: list[Verdict]) -> str:
+    """Markdown for the top of a notebook: one row per claim, misses first.
+
+    Where a claim misses, `here` is its first check that does.
+    """
+    rows = []
+    for verdict in sorted(verdicts, key=lambda verdict: WORDS.index(verdict.word)):
+        misses = [finding for finding in verdict.findings if finding.state != "holds"]
+        here = "-"
+        if verdict.findings:
+            shown = (misses or list(verdict.findings))[0]
+            here = f"{shown.check.says}: {shown.here}"
+        word = f"**{verdict.word}**" if misses else verdict.word
+        rows.append((verdict.claim.claim, _published(verdict.claim) or "-", here, word))
+    return f"{count(verdicts)}\n\n{_markdown(('claim', 'paper', 'here', 'verdict'), rows)}"
 
 
 def write_pages(verdicts: list[Verdict], profile: str) -> list[Path]:
