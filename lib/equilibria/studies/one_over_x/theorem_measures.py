@@ -12,7 +12,13 @@ from equilibria import lipschitz, regularity, solve
 from equilibria.operators.sufficiency import Relaxed, regular_operator
 from equilibria.problems.steep_targets import TARGETS, Target, paper_step
 
-__all__ = ["Conceptual", "Sufficiency", "conceptual", "constant_step", "sufficiency"]
+__all__ = [
+    "Conceptual",
+    "Sufficiency",
+    "constant_step",
+    "measure_conceptual",
+    "measure_sufficiency",
+]
 
 Step = Callable[[Tensor], Tensor]
 
@@ -69,7 +75,7 @@ class Sufficiency(TypedDict):
     ]  # one entry per target, in `order`
 
 
-def conceptual(times: list[int], points: int, device: str = "cpu") -> Conceptual:
+def measure_conceptual(times: list[int], points: int, device: str = "cpu") -> Conceptual:
     """Fig. 1: y_t for the target with two singularities, by the paper's step and the automatic."""
     target = TARGETS["two_singularities"]
     # Midpoints of equal cells: never the end of a piece.
@@ -101,7 +107,7 @@ def constant_step(x: Tensor) -> Tensor:
     return x.new_full(x.shape[:1], 0.5)
 
 
-def sufficiency(
+def measure_sufficiency(
     levels: int, seed: int, device: str = "cpu", *, step: Step | None = None
 ) -> Sufficiency:
     """Theorem 2.4 on every target, on a grid that comes within 2^-levels of its singularities.
