@@ -20,6 +20,7 @@
     .player button { font: 14px sans-serif; min-height: 2.75rem; min-width: 6rem; cursor: pointer;
       color: inherit; background: none; border: 1px solid currentColor; border-radius: 4px; }
     .player output { display: block; font: 14px sans-serif; min-height: 2.6em; margin: 0.25rem 0; }`;
+  const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" }; // JupyterLab leaves them the arrows
   const MILLISECONDS = 250; // of one frame while playing
   const MARGIN = { left: 44, right: 12, top: 12, bottom: 44 };
 
@@ -120,6 +121,7 @@
     const inputs = spec.sliders.map((slider) => {
       const input = element("input", {
         type: "range", min: 0, max: slider.values.length - 1, step: 1, value: slider.start,
+        ...OWN_KEYS,
       });
       const name = element("span");
       const label = element("label");
@@ -144,7 +146,7 @@
 
     // The button plays the first slider to its end.
     const first = inputs[0].input;
-    const button = element("button", { type: "button" }, "▶ Play");
+    const button = element("button", { type: "button", ...OWN_KEYS }, "▶ Play");
     let timer = null;
     function stop() {
       clearInterval(timer);
