@@ -32,6 +32,8 @@ except parameters.ParameterError as error:
 LIB = ROOT / "lib"
 NO_RESULTS = (LIB / "equilibria/companion/claims", LIB / "equilibria/companion/command_line")
 LIBRARY = [str(path) for path in sorted(LIB.rglob("*.py")) if path.parent not in NO_RESULTS]
+# Players of frames are stored with their script.
+LIBRARY += [str(path) for path in (ROOT / "docs" / "_static").glob("player.js")]
 WEIGHTS = [
     str(path) for path in sorted((ROOT / "data" / "checkpoints").rglob("*")) if path.is_file()
 ]

@@ -62,6 +62,12 @@ def regular_reciprocal(dtype):
     return Example(RegularReciprocal(0.5), positive_numbers(dtype), state=(2, 1))
 
 
+def turning_reciprocal(dtype):
+    from equilibria.operators.reciprocal import TurningReciprocal
+
+    return Example(TurningReciprocal(0.5, 0.3), positive_numbers(dtype), state=(2, 2))
+
+
 def relaxed(dtype):
     from equilibria.operators.sufficiency import regular_operator
     from equilibria.problems.steep_targets import TARGETS
@@ -142,6 +148,7 @@ def looped_transformer(dtype):
 OPERATORS = {
     "NaiveReciprocal": naive_reciprocal,
     "RegularReciprocal": regular_reciprocal,
+    "TurningReciprocal": turning_reciprocal,
     "Relaxed": relaxed,
     "BoundedMLP": bounded_mlp,
     "ImplicitPGD": implicit_pgd,

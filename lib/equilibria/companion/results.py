@@ -124,11 +124,12 @@ class Run:
         return path
 
 
-def start(notebook: str, parameters: Mapping[str, Any]) -> Run:
+def start(notebook: str, parameters: Mapping[str, Any], *, began: float | None = None) -> Run:
     """Begin a run: check the parameters, seed, use one thread, open the folder, print what is set.
 
     ``parameters`` has every name of the notebook's parameters cell, ``profile``, ``seed`` and
-    ``device`` among them. Raises ParameterError for a parameter that is missing, unknown or out of
+    ``device`` among them. ``began`` is the time.perf_counter() at which the notebook began, by
+    default now. Raises ParameterError for a parameter that is missing, unknown or out of
     range, and for a CUDA device that is not there.
     """
     name = find_notebook(notebook).stem
@@ -156,7 +157,7 @@ def start(notebook: str, parameters: Mapping[str, Any]) -> Run:
     (folder / "provenance.json").unlink(missing_ok=True)
     print(f"{name}: " + ", ".join(f"{key} = {value!r}" for key, value in parameters.items()))
     print(f"results go to {short_path(folder)}{remark}")
-    return Run(name, dict(parameters), folder, time.perf_counter())
+    return Run(name, dict(parameters), folder, time.perf_counter() if began is None else began)
 
 
 def _seed_everything(seed: int) -> None:

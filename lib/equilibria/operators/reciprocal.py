@@ -12,14 +12,21 @@ Everything acts elementwise, in the dtype and on the device of ``x``.
 """
 
 from dataclasses import dataclass
-from math import comb
+from math import comb, cos, sin
 
 import torch
 from torch import Tensor
 
 from equilibria.checks import is_real, require, require_int
 
-__all__ = ["NaiveReciprocal", "RegularReciprocal", "closed_form", "predicted_iterations", "slope"]
+__all__ = [
+    "NaiveReciprocal",
+    "RegularReciprocal",
+    "TurningReciprocal",
+    "closed_form",
+    "predicted_iterations",
+    "slope",
+]
 
 
 def _check_eta(eta: float) -> None:
@@ -83,6 +90,35 @@ class RegularReciprocal:
     def lipschitz_x(self, y: Tensor, x: Tensor) -> Tensor:
         """|dG/dx| = eta |y|: linear in |y|, the same for every x, (B, ...)."""
         return (self.eta * y.abs()).expand_as(x)
+
+
+@dataclass(frozen=True)
+class TurningReciprocal:
+    """G(y, x) = (1 - eta x) R y + eta e_1 in the plane, where R turns by `angle` (ours).
+
+    It is regular on (0, 1] with the modulus mu(x) = 1 - eta x of `RegularReciprocal`, which it is
+    on the first axis at angle 0. At any other angle its fixed point stays bounded as x -> 0, though
+    mu(x) -> 1: the bound of Theorem 2.5 is not attained. Raises ValueError for eta outside (0, 1)
+    and for an angle (radians) that is not finite.
+
+    >>> TurningReciprocal(0.5, 1.0)(torch.zeros(1, 2), torch.tensor([[0.25]]))
+    tensor([[0.5000, 0.0000]])
+    """
+
+    eta: float
+    angle: float
+
+    def __post_init__(self) -> None:
+        _check_eta(self.eta)
+        require(is_real(self.angle), "angle", self.angle, "a finite number")
+
+    def __call__(self, y: Tensor, x: Tensor) -> Tensor:
+        """One iteration: y (B, 2), x (B, 1) -> (B, 2)."""
+        c, s = cos(self.angle), sin(self.angle)
+        turned = torch.stack([c * y[:, 0] - s * y[:, 1], s * y[:, 0] + c * y[:, 1]], dim=1)
+        first_axis = torch.zeros_like(y)
+        first_axis[:, 0] = 1
+        return (1 - self.eta * x) * turned + self.eta * first_axis
 
 
 def _power_terms(x: Tensor, t: int, eta: float) -> tuple[Tensor, Tensor]:

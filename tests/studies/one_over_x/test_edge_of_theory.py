@@ -1,10 +1,10 @@
 """sign x leaves the theory: its modulus tends to 1 as necessity demands."""
 
-from equilibria.studies.one_over_x.edge_of_theory import limit
+from equilibria.studies.one_over_x.edge_of_theory import measure_limit
 
 
 def test_sign_leaves_the_theory():
-    measured = limit(10, 0)
+    measured = measure_limit(10, 0)
     for part in ("approach", "smoothed"):
         pairs = zip(measured[part]["one_minus_mu"], measured[part]["allowed"], strict=True)
         assert all(gap <= allowed * (1 + 1e-6) for gap, allowed in pairs)

@@ -5,8 +5,8 @@ from equilibria.studies.one_over_x import theorem_measures
 
 
 def test_every_target_is_sufficed_and_a_wrong_step_is_not():
-    right = theorem_measures.sufficiency(10, 0)
-    wrong = theorem_measures.sufficiency(10, 0, step=theorem_measures.constant_step)
+    right = theorem_measures.measure_sufficiency(10, 0)
+    wrong = theorem_measures.measure_sufficiency(10, 0, step=theorem_measures.constant_step)
     for name in right["order"]:
         one = right["targets"][name]
         assert one["regular"]
@@ -22,7 +22,7 @@ def test_every_target_is_sufficed_and_a_wrong_step_is_not():
 
 
 def test_fig_1_starts_flat_and_ends_on_the_target():
-    figure = theorem_measures.conceptual([1, 2, 10_000], 60)
+    figure = theorem_measures.measure_conceptual([1, 2, 10_000], 60)
     x = figure["x"]
     away = (x.abs() > 0.1) & ((x - 1).abs() > 0.1)
     for name in ("paper", "automatic"):

@@ -33,7 +33,7 @@ def test_the_shipped_networks_keep_their_bounds_and_settle_below_the_explicit_on
 
 
 def test_without_the_contraction_the_toy_does_not_settle():
-    toy = case.broken_toy(steps=60)
+    toy = case.measure_broken_toy(steps=60)
     broken = toy["without"]["sup_error"]
     assert toy["contraction"]["sup_error"][-1] < 1
     assert broken[-1] > 100

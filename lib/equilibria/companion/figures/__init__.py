@@ -16,7 +16,6 @@ import seaborn  # type: ignore[import-untyped]  # seaborn ships no types
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from equilibria.companion.results import Run
 from equilibria.files import write_with
@@ -34,7 +33,6 @@ COLOURS = {
     "naive": SEQUENCE[1],  # orange
 }
 _DPI = 150
-FOOTER_INCHES = 0.2  # kept free below the axes
 
 
 def style() -> None:
@@ -70,29 +68,25 @@ def iterations(
 
 
 def save(run: Run, figure: Figure, name: str, *, source: str = "results") -> Path:
-    """Write ``<name>.png`` into the run's folder, with a footer that names notebook and profile.
+    """Write ``<name>.png`` into the run's folder; the file's metadata name notebook and profile.
 
-    A figure's label, ``figure.set_label``, is its alternative text. Where there is one, label and
-    footer go into the file as its Description and Source, nothing is written over the picture, and
-    a notebook shows the file with its alternative text in place of the figure.
+    A figure's label, ``figure.set_label``, is its alternative text. Where there is one it is
+    written into the file, and a notebook shows the file with it instead of the figure.
 
     A figure is drawn from saved results only: raises FileNotFoundError where ``<source>.json`` is
-    missing. Raises TypeError for a layout other than matplotlib's constrained layout.
+    missing.
     """
     if not (run.folder / f"{source}.json").is_file():
         raise FileNotFoundError(
             f"figure {name!r}: save {source}.json first, then draw from run.load({source!r})"
         )
     words = str(figure.get_label())
-    made_by = f"{run.notebook}, profile {run.profile}"
-    # Without the name of the software, the same figure has the same bytes.
-    metadata: dict[str, str | None] = {"Software": None}
-    if words:
-        metadata |= {"Description": words, "Source": made_by}
-    else:
-        _add_footer(figure, made_by)
 
     def write(path: Path) -> None:
+        # Without the name of the software, the same figure has the same bytes.
+        metadata = {"Software": None, "Source": f"{run.notebook}, profile {run.profile}"}
+        if words:
+            metadata["Description"] = words
         figure.savefig(path, format="png", dpi=_DPI, metadata=metadata)
 
     path = write_with(run.folder / f"{name}.png", write)
@@ -110,15 +104,3 @@ def _show(path: Path, figure: Figure, words: str) -> None:
     if get_ipython() is not None:
         width = round(100 * figure.get_size_inches()[0])
         display(Image(path, alt=words, width=width))  # type: ignore[no-untyped-call]
-
-
-def _add_footer(figure: Figure, text: str) -> None:
-    """Write ``text`` at the bottom right, in a strip that the axes leave free."""
-    height = FOOTER_INCHES / figure.get_size_inches()[1]  # as a fraction of the figure
-    if figure.get_layout_engine() is None:
-        figure.set_layout_engine("constrained")
-    engine = figure.get_layout_engine()
-    if not isinstance(engine, ConstrainedLayoutEngine):
-        raise TypeError(f"the figure must have the constrained layout, got {engine!r}")
-    engine.set(rect=(0, height, 1, 1 - height))
-    figure.text(0.995, 0.01, text, ha="right", va="bottom", fontsize=7, color="#666666")

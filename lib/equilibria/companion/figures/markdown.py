@@ -10,5 +10,9 @@ __all__ = ["markdown_table"]
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown; its cells are shown as they are, numbers included."""
+    r"""A table in Markdown; its cells are shown as they are, numbers and ``|`` included.
+
+    In formulas write ``\lvert`` and ``\rvert``: an escaped ``|`` is a norm there.
+    """
+    rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     return str(tabulate(rows, headers=header, tablefmt="github", disable_numparse=True))

@@ -11,7 +11,7 @@ from equilibria import lipschitz, regularity
 from equilibria.operators.sufficiency import regular_operator
 from equilibria.problems.steep_targets import SIGN, smooth_sign
 
-__all__ = ["Limit", "limit"]
+__all__ = ["Limit", "measure_limit"]
 
 
 class Approach(TypedDict):
@@ -46,7 +46,7 @@ class Limit(TypedDict):
     at_zero: AtZero
 
 
-def limit(levels: int, seed: int, device: str = "cpu") -> Limit:
+def measure_limit(levels: int, seed: int, device: str = "cpu") -> Limit:
     """The modulus of sign x and of tanh(x / w), beside what every regular operator must obey.
 
     An operator that is K-Lipschitz in x at |y| = 1 and has the fixed point sign x obeys

@@ -1,4 +1,4 @@
-"""The iterates of the regular operator of 1/x: their residuals, values and number."""
+"""The iterates of the regular operator of 1/x: their residuals, values, number and frames."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ from typing import TypedDict
 import torch
 from torch import Tensor
 
-from equilibria.operators.reciprocal import RegularReciprocal, closed_form, predicted_iterations
+from equilibria.operators.reciprocal import (
+    RegularReciprocal,
+    closed_form,
+    predicted_iterations,
+    slope,
+)
 from equilibria.solvers import Picard, solve, trajectory
 from equilibria.studies.one_over_x.grids import log_space
 
 __all__ = [
     "Curves",
+    "Frames",
     "Iterations",
-    "Panels",
-    "curves",
-    "needed_iterations",
-    "panels",
-    "solves",
+    "Moves",
+    "measure_curves",
+    "measure_frames",
+    "measure_iterations",
+    "measure_moves",
+    "measure_solves",
 ]
 
 
@@ -51,14 +58,27 @@ class Curves(TypedDict):
     largest_gap: list[float]  # the largest relative difference of the two, one per t
 
 
-class Panels(TypedDict):
-    """y_t over x for several step sizes and t."""
+class Moves(TypedDict):
+    """Picard's iteration at a few x, and how far its end moves with x."""
+
+    eta: float
+    x: list[float]
+    spread: float  # how far x is moved either way
+    iterates: list[list[float]]  # y_0, y_1, ... at each x
+    fixed_points: list[tuple[float, float]]  # at x + spread and at x - spread
+
+
+class Frames(TypedDict):
+    """y_t over x for every step size and t: one frame of the player each."""
 
     x: Tensor
     target: Tensor
     times: list[int]
     etas: list[float]
-    iterates: list[list[Tensor]]  # one row per eta, one column per t
+    iterates: list[list[Tensor]]  # one row per t, one column per eta
+    edge: float  # the x at which slope and error are given
+    slope: list[list[float]]  # |dy_t/dx| at the edge
+    error: list[list[float]]  # the relative error of y_t at the edge
 
 
 class Iterations(TypedDict):
@@ -71,7 +91,7 @@ class Iterations(TypedDict):
     largest_gap: int  # the largest difference of the two
 
 
-def solves(eta: float, tol: float, points: list[float], device: str = "cpu") -> Solves:
+def measure_solves(eta: float, tol: float, points: list[float], device: str = "cpu") -> Solves:
     """Solve by Picard's iteration at a few x, from y_0 = 0, to a relative residual of `tol`.
 
     For this operator the relative residual is known exactly:
@@ -96,7 +116,7 @@ def solves(eta: float, tol: float, points: list[float], device: str = "cpu") -> 
     return {"x": points, "tol": tol, "solves": results, "largest_gap": max(gaps)}
 
 
-def curves(eta: float, times: list[int], points: int, device: str = "cpu") -> Curves:
+def measure_curves(eta: float, times: list[int], points: int, device: str = "cpu") -> Curves:
     """y_t, iterated from 0, beside its closed form, for each t of `times`."""
     x = log_space(1e-3, 1, points, device)
     times = sorted(set(times))
@@ -122,22 +142,42 @@ def curves(eta: float, times: list[int], points: int, device: str = "cpu") -> Cu
     }
 
 
-def panels(etas: list[float], times: list[int], points: int, device: str = "cpu") -> Panels:
-    """y_t for several step sizes and t: what the slider shows, for readers without one."""
-    x = log_space(1e-2, 1, points, device)[:, 0]
-    iterates = []
-    for eta in etas:
-        iterates.append([closed_form(x, t, eta) for t in times])
+def measure_moves(
+    eta: float, inputs: list[float], *, spread: float = 0.02, steps: int = 60
+) -> Moves:
+    """Iterate at a few x, and at x + spread and x - spread say where the iteration ends."""
+    x = torch.tensor(inputs, dtype=torch.float64)[:, None]
+    y0 = torch.zeros_like(x)
+    iterates = [y0, *trajectory(RegularReciprocal(eta), y0, x, steps)]
+    return {
+        "eta": eta,
+        "x": inputs,
+        "spread": spread,
+        "iterates": torch.cat(iterates, 1).tolist(),
+        "fixed_points": [(1 / (one + spread), 1 / (one - spread)) for one in inputs],
+    }
+
+
+def measure_frames(points: int, *, edge: float = 0.04) -> Frames:
+    """y_t from x = edge to 1 at 15 t and 7 step sizes, for a reader's own hand on both."""
+    times = [1, 2, 3, 5, 7, 10, 14, 20, 30, 45, 65, 100, 150, 220, 320]
+    etas = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9]
+    # Equal steps of the square root: denser where 1/x is steep.
+    x = torch.linspace(edge**0.5, 1, points, dtype=torch.float64) ** 2
+    first = x[:1]
     return {
         "x": x,
         "target": 1 / x,
         "times": times,
         "etas": etas,
-        "iterates": iterates,
+        "iterates": [[closed_form(x, t, eta) for eta in etas] for t in times],
+        "edge": edge,
+        "slope": [[float(slope(first, t, eta).abs()) for eta in etas] for t in times],
+        "error": [[(1 - eta * edge) ** t for eta in etas] for t in times],
     }
 
 
-def needed_iterations(eta: float, tol: float, points: int, device: str = "cpu") -> Iterations:
+def measure_iterations(eta: float, tol: float, points: int, device: str = "cpu") -> Iterations:
     """Count the iterations until |x y_t - 1| <= tol, beside ceil(ln tol / ln(1 - eta x)).
 
     Raises RuntimeError where the tolerance is not met within two iterations more than predicted.

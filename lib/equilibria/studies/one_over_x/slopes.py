@@ -19,7 +19,13 @@ from equilibria.solvers import trajectory
 from equilibria.solvers.method import Operator
 from equilibria.studies.one_over_x.grids import log_space
 
-__all__ = ["OperatorSlopes", "Steepness", "operator_slopes", "steepness"]
+__all__ = [
+    "OperatorSlopes",
+    "Steepness",
+    "measure_operator_slopes",
+    "measure_steepness",
+    "slope_in_x",
+]
 
 
 class OperatorSlopes(TypedDict):
@@ -28,7 +34,6 @@ class OperatorSlopes(TypedDict):
     x: Tensor
     naive: Tensor  # |dG/dx| at |y| = 1
     regular: dict[str, Tensor]  # the same by |y|: "1" and "10"
-    modulus: dict[str, Tensor]  # by operator: "naive" and "regular"
     blow_up: dict[str, float]  # the largest |dG/dx| over the smallest, by operator, at |y| = 1
 
 
@@ -46,24 +51,23 @@ class Steepness(TypedDict):
     end_over_limit: float  # the last steepness over the limit
 
 
-def operator_slopes(eta: float, points: int, device: str = "cpu") -> OperatorSlopes:
+def measure_operator_slopes(eta: float, points: int, device: str = "cpu") -> OperatorSlopes:
     """|dG/dx| of the naive and of the regular operator at |y| = 1 and 10, towards x = 0."""
     x = log_space(1e-4, 1, points, device)
     naive = NaiveReciprocal(eta)
     regular = RegularReciprocal(eta)
-    naive_slope = _slope_in_x(naive, 1.0, x)
-    regular_slope = {"1": _slope_in_x(regular, 1.0, x), "10": _slope_in_x(regular, 10.0, x)}
+    naive_slope = slope_in_x(naive, 1.0, x)
+    regular_slope = {"1": slope_in_x(regular, 1.0, x), "10": slope_in_x(regular, 10.0, x)}
     return {
         "x": x[:, 0],
         "naive": naive_slope,
         "regular": regular_slope,
-        "modulus": {"naive": naive.modulus(x)[:, 0], "regular": regular.modulus(x)[:, 0]},
         "blow_up": {"naive": _spread(naive_slope), "regular": _spread(regular_slope["1"])},
     }
 
 
-def _slope_in_x(G: Operator, size: float, x: Tensor) -> Tensor:
-    """|dG/dx| at y = size, (B,)."""
+def slope_in_x(G: Operator, size: float, x: Tensor) -> Tensor:
+    """|dG/dx| at y = size for states of the shape of x, (B, 1) -> (B,)."""
 
     def image(x: Tensor) -> Tensor:
         return G(torch.full_like(x, size), x)
@@ -76,7 +80,7 @@ def _spread(values: Tensor) -> float:
     return float(values.max() / values.min())
 
 
-def steepness(
+def measure_steepness(
     eta: float, intervals: list[float], points: int, device: str = "cpu"
 ) -> list[Steepness]:
     """The supremum of |dy_t/dx| over [d, 1] against t, beside its bounds; one entry per d.

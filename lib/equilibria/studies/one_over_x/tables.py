@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from equilibria.regularity import Audit
 from equilibria.studies.one_over_x.networks import BOUNDS
 
-__all__ = ["against_the_paper", "toy_rows"]
+__all__ = ["against_the_paper", "attempt_rows", "audit_rows", "toy_rows"]
+
+_SHOWN = (1, 5, 25, 400)  # of the toy: the paper's iterations, and one far beyond
 
 Json = dict[str, Any]  # a results file, as it is read back
 Row = dict[str, object]
@@ -19,8 +23,8 @@ def toy_rows(toy: Json) -> list[Row]:
         summary = toy["summary"][str(bound)]
         explicit = _with_spread(summary["explicit"])
         row: Row = {"Lipschitz bound": bound, "explicit": explicit[0]}
-        for t, error in zip(toy["times"], _with_spread(summary["implicit"]), strict=True):
-            row[f"implicit, t = {t}"] = error
+        implicit = dict(zip(toy["times"], _with_spread(summary["implicit"]), strict=True))
+        row |= {f"implicit, t = {t}": implicit[t] for t in _SHOWN}
         row["any function with this bound"] = f"at least {toy['least_error'][str(bound)]:.3f}"
         rows.append(row)
     return rows
@@ -33,70 +37,75 @@ def _with_spread(statistics: dict[str, list[float]]) -> list[str]:
 
 
 def against_the_paper(results: Json) -> list[Row]:
-    """What the theorems predict beside what was measured; one row per quantity."""
-    rows = [_settled_row(one) for one in results["steepness"]]
-    rows.append(_closed_form_row(results["curves"]))
-    rows.append(_iterations_row(results["iterations"]))
-    targets = results["sufficiency"]["targets"].values()
-    rows.extend(_target_row(one) for one in targets)
-    rows.append(_necessity_row(list(targets)))
-    rows.append(_sign_row(results["limit"]))
-    return rows
+    """What the theory predicts beside what was measured; one row per statement."""
+    steepness, targets = results["steepness"], results["sufficiency"]["over_targets"]
+    settled = [one["end_over_limit"] for one in steepness]
+    ratios, approach = results["necessity"], results["limit"]["approach"]
+    gaps = zip(approach["one_minus_mu"], approach["allowed"], strict=True)
+    return [
+        _row("$y_t$ against its closed form", "0", f"{max(results['curves']['largest_gap']):.0e}"),
+        _row("iterations needed, minus predicted", "0", f"{results['iterations']['largest_gap']}"),
+        _row(
+            "settled slope of $y_t$ over $1/d^2$", "1", f"{min(settled):.3f} to {max(settled):.3f}"
+        ),
+        _row(
+            "slope of $G$ in $x$ over $1 + \\lvert y \\rvert$, seven targets",
+            "at most 1",
+            f"{max(targets['largest_operator']):.3f}",
+        ),
+        _row(
+            "slope of $y^*$ over its bound, built to attain it",
+            "1",
+            f"{max(targets['measured_over_bound']):.3f}",
+        ),
+        _row(
+            "the same, turning or learned operators",
+            "at most 1",
+            f"{ratios['least_ratio']:.1e} to {ratios['worst_ratio']:.3f}",
+        ),
+        _row(
+            "$1 - \\mu$ for sign $x$ over the largest allowed",
+            "at most 1",
+            f"{max(gap / allowed for gap, allowed in gaps):.3f}",
+        ),
+    ]
 
 
-def _row(what: str, *, predicted: object, here: object, gap: str) -> Row:
-    return {"what": what, "predicted": predicted, "here": here, "gap": gap}
+def _row(what: str, theory: str, here: str) -> Row:
+    return {"what": what, "theory": theory, "here": here}
 
 
-def _settled_row(one: Json) -> Row:
-    return _row(
-        f"sup of |dy/dx| on [{one['interval']:g}, 1], settled",
-        predicted=one["limit"],
-        here=one["measured"][-1],
-        gap=f"{one['end_over_limit'] - 1:+.1e}",
-    )
+def attempt_rows(attempts: Json, names: Mapping[str, str]) -> list[Row]:
+    """How steep and how slow each attempted step is at the nearest points (`lab`), by its label."""
+    return [
+        {
+            "step": label,
+            "$\\lvert x \\rvert$": f"{one['distance'][-1]:.1e}",
+            "slope across the jump": f"{one['steepness'][-1]:.3g}",
+            "$1 - \\mu$": f"{one['one_minus_mu'][-1]:.1e}",
+        }
+        for label, one in ((label, attempts[name]) for name, label in names.items())
+    ]
 
 
-def _closed_form_row(curves: Json) -> Row:
-    return _row(
-        "y_t against its closed form, largest relative gap",
-        predicted=0,
-        here=max(curves["largest_gap"]),
-        gap="rounding",
-    )
+def audit_rows(audits: Mapping[str, Audit]) -> list[Row]:
+    """What the audit found of each operator; one row per name."""
+    return [
+        {
+            "operator": name,
+            "fixed point": "found" if bool(audit.solved.all()) else "**none**",
+            "largest $\\mu$": _marked(float(audit.mu.max())),
+            "slope in $x$ grows like": _power(float(audit.growth.max())),
+            "regular": "yes, as far as probed" if audit.regular else "**no**",
+        }
+        for name, audit in audits.items()
+    ]
 
 
-def _iterations_row(iterations: Json) -> Row:
-    return _row(
-        "iterations to tolerance, largest difference",
-        predicted=0,
-        here=iterations["largest_gap"],
-        gap="none" if iterations["largest_gap"] == 0 else "one",
-    )
+def _marked(modulus: float) -> str:
+    return f"{modulus:.3f}" if modulus < 1 else f"**{modulus:.3f}**"
 
 
-def _target_row(one: Json) -> Row:
-    return _row(
-        f"{one['label']}: Lip_x(G)/(1+|y|)",
-        predicted="at most 1",
-        here=one["operator"][-1],
-        gap=f"|F'| reached {one['target'][-1]:.1e}",
-    )
-
-
-def _necessity_row(targets: list[Json]) -> Row:
-    return _row(
-        "measured |dy*/dx| over its bound, largest",
-        predicted="at most 1",
-        here=max(one["necessity"]["worst_ratio"] for one in targets),
-        gap="attained",
-    )
-
-
-def _sign_row(limit: Json) -> Row:
-    return _row(
-        f"sign: mu at |x| = {limit['distance'][-1]:.1e}",
-        predicted="to 1",
-        here=f"1 - {limit['approach']['one_minus_mu'][-1]:.1e}",
-        gap="",
-    )
+def _power(exponent: float) -> str:
+    text = rf"$\lvert y \rvert^{{{exponent:.2f}}}$"
+    return text if exponent <= 1.05 else f"{text}: **too fast**"

@@ -12,7 +12,13 @@ from equilibria import lipschitz, regularity, solve
 from equilibria.operators.sufficiency import Relaxed, regular_operator
 from equilibria.problems.steep_targets import TARGETS, Target, paper_step
 
-__all__ = ["Conceptual", "Sufficiency", "conceptual", "constant_step", "sufficiency"]
+__all__ = [
+    "Conceptual",
+    "Sufficiency",
+    "constant_step",
+    "measure_conceptual",
+    "measure_sufficiency",
+]
 
 Step = Callable[[Tensor], Tensor]
 
@@ -37,7 +43,6 @@ class Necessity(TypedDict):
 
     bound: Tensor  # Lip_x(G)(y*) / (1 - mu)
     measured: Tensor  # |dy*/dx|
-    one_minus_mu: Tensor
     worst_ratio: float  # the largest measured over bound, at all singularities
     worst_gap: float  # the largest |measured / slope of F - 1|, at all singularities
 
@@ -49,12 +54,10 @@ class OneTarget(TypedDict):
     operator: Tensor  # the largest Lip_x(G)(y) / (1 + |y|) down to here
     constant_step: Tensor  # the same, for the operator with a constant step
     target: Tensor  # the largest |dF/dx| down to here
-    operator_here: Tensor  # the largest Lip_x(G)(y) / (1 + |y|) at this distance
     regular: bool  # whether the audit found G regular
     fixed_point_gap: float | None  # largest |y* - F| / (1 + |F|) there; None without a y*
     distance: Tensor  # the audited distances
     necessity: Necessity
-    target_over_operator: float  # the last two, as a ratio
     late_growth: dict[str, float]  # growth over the last six halvings, by curve
 
 
@@ -69,7 +72,7 @@ class Sufficiency(TypedDict):
     ]  # one entry per target, in `order`
 
 
-def conceptual(times: list[int], points: int, device: str = "cpu") -> Conceptual:
+def measure_conceptual(times: list[int], points: int, device: str = "cpu") -> Conceptual:
     """Fig. 1: y_t for the target with two singularities, by the paper's step and the automatic."""
     target = TARGETS["two_singularities"]
     # Midpoints of equal cells: never the end of a piece.
@@ -101,7 +104,7 @@ def constant_step(x: Tensor) -> Tensor:
     return x.new_full(x.shape[:1], 0.5)
 
 
-def sufficiency(
+def measure_sufficiency(
     levels: int, seed: int, device: str = "cpu", *, step: Step | None = None
 ) -> Sufficiency:
     """Theorem 2.4 on every target, on a grid that comes within 2^-levels of its singularities.
@@ -155,12 +158,10 @@ def _one_target(target: Target, distance: Tensor, seed: int, step: Step | None) 
         "operator": curves["operator"],
         "constant_step": curves["constant_step"],
         "target": curves["target"],
-        "operator_here": steepest.reshape(-1, count).amax(0),
         "regular": report.regular,
         "fixed_point_gap": _fixed_point_gap(G, target, audited),
         "distance": distance[_AUDITED],
         "necessity": _necessity(report, target, audited, len(distance[_AUDITED])),
-        "target_over_operator": float(curves["target"][-1] / curves["operator"][-1]),
         "late_growth": {name: _late_growth(curve) for name, curve in curves.items()},
     }
 
@@ -199,7 +200,6 @@ def _necessity(report: regularity.Audit, target: Target, x: Tensor, count: int) 
     return {
         "bound": report.bound[:count],
         "measured": report.measured[:count],
-        "one_minus_mu": 1 - report.mu[:count],
         "worst_ratio": float((report.measured / report.bound).max()),
         "worst_gap": float((report.measured / target.slope(x) - 1).abs().max()),
     }

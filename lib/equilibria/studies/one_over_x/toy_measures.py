@@ -23,7 +23,7 @@ from equilibria.studies.one_over_x.networks import (
     without_contraction,
 )
 
-__all__ = ["TIMES", "Toy", "broken_toy", "least_error", "measure_network", "measure_toy"]
+__all__ = ["TIMES", "Toy", "least_error", "measure_broken_toy", "measure_network", "measure_toy"]
 
 TIMES = (1, 5, 25, 50, 100, 400)  # the paper's 1, 5 and 25; the rest show whether errors settle
 _GRID = 201  # test points
@@ -156,7 +156,7 @@ def _steepest_over_bound(measured: dict[str, list[Measurements]]) -> list[float]
     return ratios
 
 
-def broken_toy(modulus: float = 1.2, steps: int = 400) -> dict[str, Broken]:
+def measure_broken_toy(modulus: float = 1.2, steps: int = 400) -> dict[str, Broken]:
     """Errors of implicit-5 as trained, and of the same weights without a contraction."""
     model, _ = load("implicit-5", seed=0)
     times = tuple(range(1, steps + 1))

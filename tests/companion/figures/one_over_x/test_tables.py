@@ -11,3 +11,8 @@ def test_rows_become_a_markdown_table_with_four_digits():
         "| a      | 0.3333 |",
         "| b      | 2      |",
     ]
+
+
+def test_a_bar_in_a_cell_starts_no_column():
+    row = markdown([{"what": "|y|"}]).splitlines()[-1]
+    assert row == r"| \|y\|  |"

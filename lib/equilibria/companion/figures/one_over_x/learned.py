@@ -4,98 +4,97 @@ from typing import Any
 
 import numpy
 from matplotlib import pyplot
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from equilibria.companion.figures import COLOURS
-from equilibria.companion.figures.one_over_x.marks import Json, shades
+from equilibria.companion.figures.one_over_x.marks import SIZE, Json, shades
 
-__all__ = ["broken_toy", "toy"]
-
-Array = numpy.ndarray[Any, numpy.dtype[Any]]
+__all__ = ["broken_toy", "toy", "toy_answers"]
 
 _DRAWN_TIMES = (1, 5, 25, 400)
 
 
 def toy(data: Json) -> Figure:
-    """Answers above, sup error against t below, one column per bound (toy.json).
-
-    Answers are those of the first seed; errors are the mean and the range over seeds.
-    """
+    """Sup error against the Lipschitz bound, at a few t (toy.json): mean and range over seeds."""
+    figure, axes = pyplot.subplots(figsize=(6.4, 5.2))
     bounds = sorted(data["implicit"], key=int)
-    figure, axes = pyplot.subplots(2, len(bounds), figsize=(3.5 * len(bounds), 7.4), sharey="row")
-    for (top, bottom), bound in zip(axes.T, bounds, strict=True):
-        _answers(top, data, bound)
-        _errors(bottom, data, bound)
-    axes[0, 0].set_ylabel("y")
-    axes[1, 0].set_ylabel("sup error on [0.1, 1]")
-    answers, _ = axes[0, 0].get_legend_handles_labels()
-    errors, _ = axes[1, 0].get_legend_handles_labels()
-    figure.legend(handles=[*answers, *errors], loc="outside lower left", ncols=4)
-    title = (
-        "Learned 1/x: the same bound on the operator, but iterations go beyond it "
-        "(bands: range over 3 seeds)"
+    x = [int(bound) for bound in bounds]
+    for colour, t in zip(shades(len(_DRAWN_TIMES)), _DRAWN_TIMES, strict=True):
+        errors = _errors(data["implicit"], bounds, data["times"].index(t))
+        axes.plot(x, errors.mean(1), "o-", color=colour, label=f"implicit, $t$ = {t}")
+        axes.fill_between(x, errors.min(1), errors.max(1), color=colour, alpha=0.3)
+    errors = _errors(data["explicit"], bounds, 0)
+    red = COLOURS["explicit"]
+    axes.plot(x, errors.mean(1), "s-", color=red, label="explicit, four times as wide")
+    least = [data["least_error"][bound] for bound in bounds]
+    label = "no function with this bound gets below"
+    axes.plot(x, least, color=COLOURS["closed_form"], linestyle=":", linewidth=2, label=label)
+    axes.set(
+        yscale="log",
+        xlabel="Lipschitz bound in $x$ that the network keeps",
+        ylabel="largest error on $[0.1, 1]$",
+        title="Iterates get where the bound lets no single pass go",
     )
-    figure.suptitle(title, fontsize="medium")
+    axes.set_xticks(x, bounds)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure.set_label(
+        "Largest error against the Lipschitz bound. The explicit network lies above the least "
+        "error that its bound allows. Implicit iterates are above it at t = 1, and far below it "
+        "at t = 25 and t = 400."
+    )
     return figure
 
 
-def _answers(axes: Axes, data: Json, bound: str) -> None:
-    """y over x: implicit at a few t, explicit, and the target."""
+def _errors(networks: Json, bounds: list[str], index: int) -> numpy.ndarray[Any, Any]:
+    """Sup errors, one row per bound and one column per seed."""
+    rows = [[seed["sup_error"][index] for seed in networks[bound]] for bound in bounds]
+    return numpy.array(rows)
+
+
+def toy_answers(data: Json, bound: str = "5") -> Figure:
+    """y over x of the first seed under one bound: implicit at a few t, explicit, 1/x (toy.json)."""
+    figure, axes = pyplot.subplots(figsize=SIZE)
     x = numpy.array(data["inputs"])
+    axes.plot(x, 1 / x, color=COLOURS["bound"], linewidth=7, alpha=0.4, label="$1/x$")
     implicit = data["implicit"][bound][0]["curve"]
-    explicit = data["explicit"][bound][0]["curve"][0]
-    for colour, t in zip(shades(len(_DRAWN_TIMES)), _DRAWN_TIMES, strict=True):
+    times = _DRAWN_TIMES[:3]
+    for colour, t in zip(shades(len(times)), times, strict=True):
         y = implicit[data["times"].index(t)]
-        axes.plot(x, y, color=colour, label=f"implicit $y_t$, t = {t}")
-    label = "explicit, width 1024 (read from its training)"
-    axes.plot(x, explicit, color=COLOURS["explicit"], linewidth=2, label=label)
-    axes.plot(x, 1 / x, color=COLOURS["bound"], linewidth=6, alpha=0.4, zorder=0, label="1/x")
-    axes.set(xlabel="x", title=f"Lipschitz bound {bound}")
-
-
-def _errors(axes: Axes, data: Json, bound: str) -> None:
-    """Sup errors against t: implicit, explicit, and what no function can go below."""
-    times = data["times"]
-    mean, low, high = _range_over_seeds(data["implicit"][bound])
-    blue, red = COLOURS["implicit"], COLOURS["explicit"]
-    axes.fill_between(times, low, high, color=blue, alpha=0.25)
-    label = "implicit, width 256: sup error"
-    axes.plot(times, mean, "o-", color=blue, markersize=4, label=label)
-    mean, low, high = _range_over_seeds(data["explicit"][bound])
-    axes.axhspan(low[0], high[0], color=red, alpha=0.25)
-    axes.axhline(mean[0], color=red)
-    axes.axhline(
-        data["least_error"][bound],
-        color=COLOURS["bound"],
-        linestyle=":",
-        linewidth=2,
-        label="no function with this bound gets lower",
+        axes.plot(x, y, color=colour, linewidth=2.5, label=f"implicit, $t$ = {t}")
+    explicit = data["explicit"][bound][0]["curve"][0]
+    axes.plot(x, explicit, color=COLOURS["explicit"], linewidth=2, label="explicit")
+    axes.set(
+        xlabel="$x$",
+        ylabel="$y$",
+        title=f"Both networks keep the bound {bound}; only iterates climb",
     )
-    axes.set(xscale="log", yscale="log", xlabel="iteration t")
-
-
-def _range_over_seeds(seeds: list[Json]) -> tuple[Array, Array, Array]:
-    """Mean, lowest and highest sup error over the seeds, one entry per t."""
-    errors = numpy.array([seed["sup_error"] for seed in seeds])
-    return errors.mean(0), errors.min(0), errors.max(0)
+    axes.legend()
+    figure.set_label(
+        "Learned answers over x. The explicit network is a line too flat for 1/x at its left end. "
+        "The implicit network is flatter still at t = 1, and lies on 1/x at t = 25."
+    )
+    return figure
 
 
 def broken_toy(data: Json) -> Figure:
     """Sup errors of the trained weights with and without a contraction (`broken` of toy.json)."""
-    figure, axes = pyplot.subplots(figsize=(7, 4))
+    figure, axes = pyplot.subplots(figsize=SIZE)
     trained, broken = data["contraction"], data["without"]
     times = range(1, len(trained["sup_error"]) + 1)
     label = rf"as trained, $\mu \leq$ {trained['modulus']:g}"
     axes.plot(times, trained["sup_error"], color=COLOURS["implicit"], label=label)
-    label = rf"same weights, $\mu \leq$ {broken['modulus']:g}: no contraction"
+    label = rf"same weights, $\mu \leq$ {broken['modulus']:g}"
     axes.plot(times, broken["sup_error"], color=COLOURS["naive"], label=label)
     axes.set(
         xscale="log",
         yscale="log",
-        xlabel="iteration t",
-        ylabel="sup error on [0.1, 1]",
-        title="Without the contraction there is no equilibrium to settle at",
+        xlabel="iteration $t$",
+        ylabel="largest error on $[0.1, 1]$",
+        title="Without a contraction there is no place to rest",
     )
     axes.legend()
+    figure.set_label(
+        "Error against iterations. As trained it falls and rests; with the contraction undone the "
+        "same weights diverge by many orders of magnitude."
+    )
     return figure

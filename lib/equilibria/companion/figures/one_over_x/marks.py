@@ -1,4 +1,4 @@
-"""Colours and axes that the drawings of notebook 01 share."""
+"""Sizes, colours and axes that the drawings of notebook 01 share."""
 
 from typing import Any
 
@@ -6,11 +6,13 @@ import numpy
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
-__all__ = ["GREY", "Colour", "Json", "shades", "towards_zero"]
+__all__ = ["GREY", "SIZE", "TALL", "Colour", "Json", "shades", "towards_zero"]
 
 Json = dict[str, Any]  # a results file or a part of one, as it is read back
 Colour = tuple[float, float, float, float]
 
+SIZE = (6.4, 4.6)  # inches: narrow enough for a phone
+TALL = (6.4, 6.8)  # of two panels, one above the other
 GREY = "#555555"
 
 
@@ -24,3 +26,4 @@ def towards_zero(axes: Axes, label: str = "distance to the singularity") -> None
     """Logarithmic axes on which the distance falls from left to right."""
     axes.set(xscale="log", yscale="log", xlabel=label)
     axes.invert_xaxis()
+    axes.minorticks_off()

@@ -1,43 +1,45 @@
 """Drawings of the operators made for 1/x: residuals, iterates, slopes and iterations."""
 
 from matplotlib import pyplot
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from equilibria.companion.figures import COLOURS, SEQUENCE
-from equilibria.companion.figures.one_over_x.marks import GREY, Json, shades
+from equilibria.companion.figures import iterations as iteration_axis
+from equilibria.companion.figures.one_over_x.marks import GREY, SIZE, TALL, Json, shades
 
 __all__ = ["curves", "iterations", "operator_slopes", "residuals", "steepness"]
 
 
 def residuals(data: Json) -> Figure:
     """Residuals of a few solves, beside the slope that the modulus predicts (solve.json)."""
-    figure, axes = pyplot.subplots(figsize=(7, 4))
+    figure, axes = pyplot.subplots(figsize=SIZE)
     black = COLOURS["closed_form"]
     colours = shades(len(data["x"]) + 1)[1:]
     for colour, one in zip(colours, data["solves"], strict=True):
         t = range(1, len(one["residual"]) + 1)
-        axes.plot(t, one["residual"], color=colour, label=f"x = {one['x']:g}: measured")
+        axes.plot(t, one["residual"], color=colour, label=f"measured at $x$ = {one['x']:g}")
         axes.plot(t, one["predicted"], color=black, linestyle=":", linewidth=2)
-    label = r"predicted: slope $\ln\mu(x)$, $\mu(x) = 1 - \eta x$"
+    label = r"predicted by $\mu(x) = 1 - \eta x$"
     axes.plot([], [], color=black, linestyle=":", linewidth=2, label=label)
-    label = "tolerance of the stop test"
-    axes.axhline(data["tol"], color=COLOURS["bound"], linewidth=1, label=label)
+    axes.axhline(data["tol"], color=COLOURS["bound"], linewidth=1, label="tolerance")
     axes.set(
         yscale="log",
-        xlabel="iteration t",
-        ylabel="relative residual of $y_t$",
-        title="One solve: the residual falls at the rate of the contraction modulus",
+        xlabel="iteration $t$",
+        ylabel=r"$|G(y_t, x) - y_t| \,/\, |G(y_t, x)|$",
+        title=r"The residual falls at the rate $\mu(x)$",
     )
     axes.legend()
+    figure.set_label(
+        "Residuals against iterations on a logarithmic axis: three straight lines, the flatter the "
+        "smaller x is; the predicted lines lie on the measured ones."
+    )
     return figure
 
 
 def curves(data: Json) -> Figure:
-    """y_t climbs 1/x from right to left; dots are the closed form (`curves` of results.json)."""
-    figure, axes = pyplot.subplots(figsize=(7, 4.5))
-    x = data["x"]
+    """y_t climbs 1/x; dots are the closed form (`curves` of results.json)."""
+    figure, axes = pyplot.subplots(figsize=SIZE)
+    x, top = data["x"], max(max(y) for y in data["iterates"])
     rows = zip(
         shades(len(data["times"])),
         data["times"],
@@ -46,42 +48,33 @@ def curves(data: Json) -> Figure:
         strict=True,
     )
     for colour, t, y, exact in rows:
-        axes.plot(x, y, color=colour, label=f"$y_t$, t = {t}")
-        axes.plot(x[::20], exact[::20], ".", color=colour, markersize=6)
-    axes.plot(
-        x,
-        data["target"],
-        color=COLOURS["closed_form"],
-        linestyle="--",
-        linewidth=1.5,
-        label="1/x",
-    )
-    axes.plot([], [], ".", color=GREY, label=r"closed form $(1-(1-\eta x)^t)/x$")
+        axes.plot(x, y, color=colour, linewidth=2.5, label=f"$t$ = {t}")
+        axes.plot(x[::20], exact[::20], ".", color=colour, markersize=7)
+    black = COLOURS["closed_form"]
+    axes.plot(x, data["target"], color=black, linestyle="--", linewidth=1.5, label="$1/x$")
     axes.set(
-        xscale="log",
-        yscale="log",
-        xlabel="x",
+        xlabel="$x$",
         ylabel="$y_t(x)$",
-        ylim=(0.3, 1.5e3),
+        xlim=(0, 0.5),
+        ylim=(0, 1.1 * top),
         title="A simple operator, iterated, climbs a singular target",
     )
-    axes.legend(loc="upper right")
+    handles, labels = axes.get_legend_handles_labels()
+    # From the top curve to the lowest, as they lie in the picture.
+    axes.legend(handles[::-1], labels[::-1], loc="upper right")
+    figure.set_label(
+        "Seven curves over x, one per number of iterations t. Each follows 1/x from the right and "
+        "then levels off at a finite height, which doubles when t doubles; with more iterations it "
+        "follows 1/x further up."
+    )
     return figure
 
 
 def operator_slopes(data: Json) -> Figure:
-    """|dG/dx| and mu of both operators towards x = 0 (`operator_slopes` of results.json)."""
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4))
-    _slopes_in_x(left, data)
-    _moduli(right, data)
-    left.legend()
-    right.legend()
-    return figure
-
-
-def _slopes_in_x(axes: Axes, data: Json) -> None:
+    """|dG/dx| of both operators towards x = 0 (`operator_slopes` of results.json)."""
+    figure, axes = pyplot.subplots(figsize=SIZE)
     x = data["x"]
-    axes.plot(x, data["naive"], color=COLOURS["naive"], label=r"naive: $\eta/x^2$, any y")
+    axes.plot(x, data["naive"], color=COLOURS["naive"], label=r"naive: $\eta/x^2$, any $y$")
     sizes = sorted(data["regular"], key=int)
     for style, size in zip(("-", "--"), sizes, strict=True):
         axes.plot(
@@ -89,105 +82,75 @@ def _slopes_in_x(axes: Axes, data: Json) -> None:
             data["regular"][size],
             color=COLOURS["implicit"],
             linestyle=style,
-            label=rf"regular: $\eta|y|$ at |y| = {size}",
+            label=rf"regular: $\eta|y|$ at $|y|$ = {size}",
         )
     axes.set(
         xscale="log",
         yscale="log",
-        xlabel="x",
+        xlabel="$x$",
         ylabel=r"$|\partial G/\partial x|$",
-        title="Only the naive operator is singular at 0 ...",
+        title="Only the naive operator is singular at 0",
     )
-
-
-def _moduli(axes: Axes, data: Json) -> None:
-    x = data["x"]
-    naive, regular = data["modulus"]["naive"], data["modulus"]["regular"]
-    axes.plot(x, naive, color=COLOURS["naive"], label=r"naive: $1-\eta$")
-    axes.plot(x, regular, color=COLOURS["implicit"], label=r"regular: $1-\eta x$")
-    axes.set(
-        xscale="log",
-        xlabel="x",
-        ylabel=r"contraction modulus $\mu(x)$",
-        ylim=(0, 1.05),
-        title="... and the regular one pays in its modulus",
-    )
-
-
-def steepness(data: list[Json]) -> Figure:
-    """The largest |dy_t/dx| and the error at the edge d against t (`steepness`)."""
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 5))
-    for colour, one in zip(SEQUENCE, data, strict=False):  # more colours than intervals
-        _steepness_on(left, one, colour)
-        right.plot(one["times"], one["error"], color=colour)
-    handles, _ = left.get_legend_handles_labels()
-    at_t = "bound at t steps: $y_t(d)^2$"
-    limit = r"necessity bound: Lip$_x(G)/(1-\mu) = 1/d^2$"
-    handles += [
-        Line2D([], [], linewidth=1, color=GREY, label="closed form"),
-        Line2D([], [], linestyle="--", linewidth=1, color=GREY, label=at_t),
-        Line2D([], [], linestyle=":", color=COLOURS["bound"], label=limit),
-    ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=3)
-    left.set(
-        xscale="log",
-        yscale="log",
-        xlabel="iteration t",
-        ylabel=r"$\sup_{[d,1]} |dy_t/dx|$",
-        title="Steepness rises with t and settles at the bound ...",
-    )
-    right.set(
-        xscale="log",
-        yscale="log",
-        ylim=(1e-5, 2),
-        xlabel="iteration t",
-        ylabel="relative error of $y_t$ at x = d",
-        title="... while the error falls",
+    axes.legend()
+    figure.set_label(
+        "Slopes in x of two operators against x. The naive operator's slope rises without end as x "
+        "tends to 0; the regular operator's slope is the same for every x."
     )
     return figure
 
 
-def _steepness_on(axes: Axes, one: Json, colour: str) -> None:
-    """One interval [d, 1]: measured, by the closed form, and both bounds."""
-    times, limit = one["times"], one["limit"]
-    # y_1 = eta is flat: it has no place on a logarithmic axis.
-    steep = [i for i, t in enumerate(times) if t > 1]
-    t = [times[i] for i in steep]
-    measured = [one["measured"][i] for i in steep]
-    exact = [one["closed_form"][i] for i in steep]
-    label = f"d = {one['interval']:g}, measured"
-    axes.plot(t, measured, "o", color=colour, markersize=4, label=label)
-    axes.plot(t, exact, color=colour, linewidth=1)
-    axes.plot(times, one["bound"], color=colour, linestyle="--", linewidth=1)
-    axes.axhline(limit, color=COLOURS["bound"], linestyle=":", linewidth=1.2)
-    axes.annotate(
-        f"$1/d^2$ = {limit:.5g}",
-        (1, limit),
-        textcoords="offset points",
-        xytext=(0, 3),
-        fontsize=8,
-        color=GREY,
+def steepness(data: list[Json]) -> Figure:
+    """The largest |dy_t/dx| on [d, 1], and the error at d, against t (`steepness`)."""
+    figure, (above, below) = pyplot.subplots(2, 1, figsize=TALL, sharex=True)
+    for colour, one in zip(SEQUENCE, data, strict=False):  # more colours than intervals
+        # y_1 = eta is flat: it has no place on a logarithmic axis.
+        steep = [i for i, t in enumerate(one["times"]) if t > 1]
+        t = [one["times"][i] for i in steep]
+        label = f"$d$ = {one['interval']:g}"
+        above.plot(t, [one["closed_form"][i] for i in steep], color=colour, linewidth=1)
+        above.plot(t, [one["measured"][i] for i in steep], "o", color=colour, label=label)
+        above.axhline(one["limit"], color=colour, linestyle=":", linewidth=2)
+        below.plot(one["times"], one["error"], color=colour)
+    above.plot([], [], color=GREY, linewidth=1, label="closed form")
+    above.plot([], [], color=GREY, linestyle=":", linewidth=2, label="$1/d^2$: slope of $1/x$")
+    above.set(
+        yscale="log",
+        ylabel=r"largest $|dy_t/dx|$ on $[d, 1]$",
+        title="Steepness rises to that of the target ...",
     )
+    above.legend()
+    below.set(ylabel="relative error at $x = d$", title="... while the error falls")
+    iteration_axis(below, (1, 10, 100, 1000), label="iteration $t$")
+    figure.set_label(
+        "Above: the largest slope of y_t against t for three intervals; each rises and settles at "
+        "one over d squared, the slope of 1/x at the interval's left end. Below: the relative "
+        "error there falls from one to zero."
+    )
+    return figure
 
 
 def iterations(data: Json) -> Figure:
     """How many iterations each x needs (`iterations` of results.json)."""
-    figure, axes = pyplot.subplots(figsize=(7, 4))
+    figure, axes = pyplot.subplots(figsize=SIZE)
     axes.plot(
         data["x"],
         data["predicted"],
         color=COLOURS["closed_form"],
         linewidth=1,
-        label=r"predicted: $\lceil \ln tol / \ln(1-\eta x) \rceil$",
+        label=r"predicted by $\mu(x) = 1 - \eta x$",
     )
     blue = COLOURS["implicit"]
     axes.plot(data["x"], data["needed"], "o", color=blue, markersize=4, label="measured")
     axes.set(
         xscale="log",
         yscale="log",
-        xlabel="x",
-        ylabel=f"iterations to relative error {data['tol']:g}",
-        title="The steeper the target, the more iterations it takes",
+        xlabel="$x$",
+        ylabel="iterations to the tolerance",
+        title="The steeper the target, the more iterations",
     )
     axes.legend()
+    figure.set_label(
+        "Iterations that are needed against x, on logarithmic axes: counted dots lie on the "
+        "predicted line; a tenth of x takes ten times as many."
+    )
     return figure
