@@ -69,7 +69,7 @@ def run(
     cell_seconds  time limit of a cell, by default `CELL_SECONDS` of the profile
 
     Raises ParameterError before any kernel starts, and NotebookFailed where a cell fails, hangs or
-    kills its kernel.
+    kills its kernel. Ctrl-C ends the kernel and leaves no copy.
     """
     path = find_notebook(name)
     values = profile_parameters(path.stem, profile) | dict(overrides or {})
@@ -102,12 +102,18 @@ def run(
                 start_timeout=START_SECONDS,
                 execution_timeout=cell_seconds or CELL_SECONDS[profile],
                 kernel_manager_class=_kernel_manager(Path(sockets)),
+                # What a run leaves is written by then. Ctrl-C need not wait for compiled code.
+                shutdown_kernel="immediate",
                 progress=progress,
             )
     except (papermill.PapermillExecutionError, CellTimeoutError, DeadKernelError) as error:
         part.replace(failed)
         progress.say("failed")
         raise NotebookFailed(f"{path.name} stopped: {_reason(error)}\nsee {failed}") from error
+    except KeyboardInterrupt:
+        part.unlink(missing_ok=True)
+        progress.say("stopped")
+        raise
     part.replace(target)
     progress.say(f"finished, {short_path(target)}")
     return target

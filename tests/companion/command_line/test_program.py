@@ -1,8 +1,10 @@
 """The command line as a whole: help, refused command lines, exit codes."""
 
 import shlex
+import sys
 
 import pytest
+from equilibria.__main__ import main as program
 from equilibria.checkpoints import CheckpointError
 from equilibria.companion.command_line import main, make_parser
 from equilibria.files import DataError
@@ -67,3 +69,14 @@ def test_a_training_without_its_data_is_a_bad_request(study, kind, capsys, monke
     monkeypatch.setattr(study, "train", train)
     assert main(["train", "sample/small"]) == 2
     assert capsys.readouterr().err == "equilibria: the photographs are not there\n"
+
+
+def test_a_training_that_ctrl_c_stops_says_how_to_go_on(study, capsys, monkeypatch):
+    def train(name, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study, "train", train)
+    monkeypatch.setattr(sys, "argv", ["equilibria", "train", "sample/small"])
+    assert program() == 130
+    said = "equilibria: stopped; the same command goes on from what is saved\n"
+    assert capsys.readouterr().err == said

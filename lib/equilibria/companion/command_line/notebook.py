@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def add_parser(verbs: arguments.Verbs) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Execute the notebook; return 0, or 1 where it fails.
+    """Execute the notebook; return 0, or 1 where it fails. Ctrl-C ends the process: 130.
 
     Raises ParameterError before anything starts.
     """
@@ -73,4 +74,9 @@ def run(options: argparse.Namespace) -> int:
     except notebook_runner.NotebookFailed as error:
         print(f"equilibria: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        # The runner has said so. Sockets and threads of the kernel's client would take a second or
+        # two to close, and nothing is left to be written.
+        sys.stdout.flush()
+        os._exit(130)
     return 0
