@@ -1,14 +1,32 @@
 """Files that are written whole or not at all, and the error for data that cannot be used."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["DataError", "write_atomically", "write_with"]
+__all__ = ["DataError", "read_pinned", "write_atomically", "write_with"]
 
 
 class DataError(ValueError):
     """A data set or file is missing, damaged or another one; the message says what to do."""
+
+
+def read_pinned(path: Path, sha256: str) -> bytes:
+    """The bytes of a file from outside, once they are known to be the published ones.
+
+    Raises `DataError` where the file cannot be read or its sha256 is another one.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error})") from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != sha256:
+        raise DataError(
+            f"{path} is another file than the published one: its sha256 is {digest}, not {sha256}"
+        )
+    return content
 
 
 def write_atomically(path: Path, text: str) -> Path:

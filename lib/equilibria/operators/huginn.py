@@ -81,7 +81,11 @@ def load_tokenizer(path_or_repo: str | Path, *, revision: str | None = None) -> 
     path = _folder(path_or_repo, revision, ("tokenizer.json",)) / "tokenizer.json"
     if not path.is_file():
         raise CheckpointError(f"there is no tokenizer {path}")
-    return Tokenizer.from_file(str(path))
+    try:
+        return Tokenizer.from_file(str(path))
+    # The library raises Exception itself, whatever is wrong.
+    except Exception as error:
+        raise CheckpointError(f"{path} is damaged or not a tokenizer ({error})") from error
 
 
 def _read_shard(
