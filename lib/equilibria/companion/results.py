@@ -22,6 +22,7 @@ import io
 import json
 import math
 import random
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,7 @@ import torch
 from equilibria.companion.parameters import (
     ParameterError,
     check,
+    check_injected,
     custom_name,
     declared,
     find_notebook,
@@ -132,6 +134,7 @@ def start(notebook: str, parameters: Mapping[str, Any]) -> Run:
     range, and for a CUDA device that is not there.
     """
     name = find_notebook(notebook).stem
+    check_injected(name, _executed_cells())
     check(name, parameters)
     missing = set(declared(name)) - set(parameters)
     if missing:
@@ -157,6 +160,14 @@ def start(notebook: str, parameters: Mapping[str, Any]) -> Run:
     print(f"{name}: " + ", ".join(f"{key} = {value!r}" for key, value in parameters.items()))
     print(f"results go to {short_path(folder)}{remark}")
     return Run(name, dict(parameters), folder, time.perf_counter())
+
+
+def _executed_cells() -> list[str]:
+    """What the kernel has executed so far; nothing outside of one."""
+    if "IPython" not in sys.modules:
+        return []
+    shell = sys.modules["IPython"].get_ipython()
+    return [] if shell is None else list(shell.user_ns.get("In", []))
 
 
 def _seed_everything(seed: int) -> None:
