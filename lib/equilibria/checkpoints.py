@@ -18,7 +18,17 @@ from torch import Tensor
 
 from equilibria.files import write_atomically, write_with
 
-__all__ = ["CheckpointError", "load", "read_card", "read_tensors", "save", "write_tensors"]
+__all__ = [
+    "CheckpointError",
+    "load",
+    "loaded",
+    "read_card",
+    "read_tensors",
+    "save",
+    "write_tensors",
+]
+
+_loaded: dict[Path, str] = {}  # the sha256 of all weights that this process has loaded, by stem
 
 
 class CheckpointError(RuntimeError):
@@ -99,7 +109,13 @@ def load(stem: str | Path, model: torch.nn.Module) -> dict[str, Any]:
     tensors, _ = read_tensors(weights)
     _check_shapes(weights, tensors, model)
     model.load_state_dict(tensors)
+    _loaded[Path(stem).resolve()] = card["sha256"]
     return card
+
+
+def loaded() -> dict[Path, str]:
+    """The sha256 of the weights that this process has loaded, by their path without ending."""
+    return dict(_loaded)
 
 
 def _check_shapes(weights: Path, tensors: dict[str, Tensor], model: torch.nn.Module) -> None:

@@ -7,9 +7,10 @@ run.save(error=errors)                            results.json: sorted, exact, t
 run.timings(solve=seconds)                        timings.json: measured seconds, which may differ
                                                   between runs
 run.finish()                                      provenance.json: profile, seed, versions, device,
-                                                  commit, wall time
+                                                  commit, lock, weights, wall time
 
-A folder without provenance.json is an unfinished run, and ``equilibria check`` refuses it. A run
+A folder without provenance.json is an unfinished run, and ``equilibria check`` refuses it, as it
+does one of another lock or of other weights. A run
 whose parameters differ from its profile's goes to ``figures/custom/``, so that it never overwrites
 the files by which the profile is judged.
 """
@@ -39,7 +40,13 @@ from equilibria.companion.parameters import (
     declared,
     find_notebook,
 )
-from equilibria.companion.provenance import device_name, short_path, source_commit, versions
+from equilibria.companion.provenance import (
+    device_name,
+    origin,
+    short_path,
+    source_commit,
+    versions,
+)
 from equilibria.files import write_atomically
 from equilibria.paths import figures_folder
 
@@ -112,8 +119,7 @@ class Run:
         wall_time = time.perf_counter() - self.started
         path = self.save(
             "provenance",
-            notebook=self.notebook,
-            profile=self.profile,
+            **origin(self.notebook, self.profile),
             parameters=self.parameters,
             seed=self.parameters["seed"],
             device=device_name(self.parameters["device"]),

@@ -4,12 +4,15 @@ import json
 import re
 
 import pytest
+import torch
 import yaml
+from equilibria import checkpoints
 from equilibria.companion import claims
 from equilibria.companion.claims import ClaimsError, record
 from equilibria.companion.claims.evidence import look_up
 from equilibria.companion.claims.model import SUMMARY_ROWS
 from equilibria.companion.claims.values import NoEvidence
+from equilibria.companion.provenance import origin
 
 CHECK = {
     "id": "error",
@@ -52,7 +55,9 @@ def measured(sample):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "results.json").write_text(data if isinstance(data, str) else json.dumps(data))
         provenance = folder / "provenance.json"
-        provenance.write_text("{}") if finished else provenance.unlink(missing_ok=True)
+        provenance.unlink(missing_ok=True)
+        if finished:
+            provenance.write_text(json.dumps(origin("01_first", profile)))
 
     written(GOOD)
     return written
@@ -99,6 +104,62 @@ def test_an_unfinished_run_is_no_evidence_but_for_its_own_notebook(write, measur
     assert verdict().word == "not reproduced"
     (claim,) = claims.load()
     assert claims.judge(claim, "quick", unfinished="01_first").word == "reproduced"
+
+
+@pytest.fixture
+def provenance(sample, measured):
+    return sample.root / "figures/quick/01_first/provenance.json"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"notebook": "02_second"}, "its run had notebook '02_second'"),
+        ({"profile": "paper"}, "its run had profile 'paper'"),
+        ({"lock": "0" * 64}, "its run had lock '0000"),
+        ({"lock": None}, "its run had lock None"),
+        (
+            {"weights": {"checkpoints/case/ours-seed0": "0" * 64}},
+            "run had other weights",
+        ),
+        ({"weights": {"checkpoints/case/gone-seed0": "0" * 64}}, "weights .*, which are not there"),
+        ({"weights": None}, "does not say which weights"),
+        (None, "provenance.json of 01_first is damaged"),
+    ],
+)
+def test_a_run_of_something_else_is_no_evidence(write, provenance, sample, change, says):
+    stem = sample.root / "data/checkpoints/case/ours-seed0"
+    checkpoints.save(stem, torch.nn.Linear(1, 1), {})
+    own = {"weights": {"checkpoints/case/ours-seed0": checkpoints.read_card(stem)["sha256"]}}
+    whole = origin("01_first", "quick")
+    provenance.write_text(json.dumps(whole | own))
+    assert verdict().word == "reproduced"
+    provenance.write_text("[1" if change is None else json.dumps(whole | own | change))
+    assert verdict().word == "not reproduced"
+    assert re.search(says, verdict().missing[0].here)
+    assert claims.check("quick", draft=True) == 1
+
+
+def test_a_run_notes_the_weights_that_it_loads(sample):
+    stem = sample.root / "data/checkpoints/case/ours-seed0"
+    checkpoints.save(stem, torch.nn.Linear(1, 1), {})
+    checkpoints.load(stem, torch.nn.Linear(1, 1))
+    found = origin("01_first", "quick")["weights"]
+    assert found["checkpoints/case/ours-seed0"] == checkpoints.read_card(stem)["sha256"]
+
+
+def test_a_record_of_other_weights_is_no_evidence(write, measured, sample):
+    stem = sample.root / "data/checkpoints/case/ours-seed0"
+    checkpoints.save(stem, torch.nn.Linear(1, 1), {})
+    record = sample.root / "data/checkpoints/case/test/ours-seed0.json"
+    record.parent.mkdir()
+    check = CHECK | {"record": "case/ours", "key": "error"}
+    write({"checks": [check]})
+    sha256 = checkpoints.read_card(stem)["sha256"]
+    for found, word in ((sha256, "reproduced"), ("0" * 64, "not reproduced")):
+        record.write_text(json.dumps({"error": 0.1, "sha256": found}))
+        assert verdict().word == word
+    assert "ours-seed0 was measured of other weights" in verdict().here
 
 
 def test_a_deviation_never_changes_a_verdict(write, measured):
