@@ -140,6 +140,27 @@ def test_a_failed_number_cannot_be_saved(run, value):
     assert not list(run.folder.iterdir())
 
 
+def nested(depth):
+    value = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (10**400, "huge is a whole number beyond"),
+        ([-(10**309)], r"huge\.0 is a whole number beyond"),
+        (nested(5000), "huge: too deeply nested"),
+    ],
+)
+def test_what_no_reader_could_take_cannot_be_saved(run, value, message):
+    with pytest.raises(ValueError, match=message):
+        run.save(huge=value)
+    assert not list(run.folder.iterdir())
+
+
 def test_other_objects_cannot_be_saved(run):
     with pytest.raises(TypeError, match=r"thing\.0 is a object"):
         run.save(thing=[object()])

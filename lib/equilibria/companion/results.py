@@ -79,11 +79,14 @@ class Run:
         """Add ``values`` to ``<name>.json``: numbers, text, lists, dicts, arrays, tensors.
 
         Raises ValueError that names the entry for NaN or infinity (give None where there is nothing
-        to report), and TypeError for anything else that JSON cannot hold. The file is then left as
-        it was.
+        to report), for whole numbers that no float can hold and for deep nesting, and TypeError for
+        anything else that JSON cannot hold. The file is then left as it was.
         """
         entries = self.saved.setdefault(name, {})
-        entries |= {key: _plain(value, key) for key, value in values.items()}
+        try:
+            entries |= {key: _plain(value, key) for key, value in values.items()}
+        except RecursionError:
+            raise ValueError(f"{', '.join(values)}: too deeply nested for a result") from None
         text = json.dumps(entries, sort_keys=True, indent=1, allow_nan=False)
         return write_atomically(self.folder / f"{name}.json", text + "\n")
 
@@ -192,6 +195,8 @@ def _plain(value: Any, where: str) -> Any:
         return {str(key): _plain(entry, f"{where}.{key}") for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(entry, f"{where}.{index}") for index, entry in enumerate(value)]
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        raise ValueError(f"{where} is a whole number beyond the largest float")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(
             f"{where} is {value}: a failed number must not reach a result; "

@@ -99,6 +99,19 @@ def test_a_number_that_is_not_finite_misses_and_can_be_recorded(write, measured)
     assert claims.check("quick", accept="the solve failed") == 0
 
 
+@pytest.mark.parametrize("number", [str(10**400), "-" + "9" * 4000, "1e999"])
+def test_a_number_beyond_every_float_misses(write, measured, number):
+    measured(json.dumps(GOOD).replace("0.17", number))
+    assert verdict().word == "not reproduced" and not verdict().missing
+
+
+@pytest.mark.parametrize("depth", [400, 100_000])
+def test_a_result_that_nests_too_deep_reproduces_nothing(write, measured, depth):
+    measured(json.dumps(GOOD).replace("0.17", "[" * depth + "1" + "]" * depth))
+    assert verdict().word == "not reproduced"
+    assert verdict().missing or depth == 400  # 400 brackets can be counted
+
+
 def test_an_unfinished_run_is_no_evidence_but_for_its_own_notebook(write, measured):
     measured(GOOD, finished=False)
     assert verdict().word == "not reproduced"

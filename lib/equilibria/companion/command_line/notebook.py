@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -53,7 +54,8 @@ def run(options: argparse.Namespace) -> int:
     for name, value in overrides.items():
         # `-p eta=1` is a float where the notebook's own value is one.
         if type(value) is int and type(defaults.get(name)) is float:
-            overrides[name] = float(value)
+            with contextlib.suppress(OverflowError):  # then the check refuses it
+                overrides[name] = float(value)
     if overrides.get("profile", options.profile) != options.profile:
         raise ParameterError(
             "choose the profile with --profile, which also sets the profile's other parameters"

@@ -213,6 +213,8 @@ def _fetch_denoiser(profile: str, seed: int) -> training.Outcome:
     file = data_folder() / "downloads" / _DRUNET.rpartition("/")[2]
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in file.parent.glob(f"{file.name}.*.partial"):  # of a download that was killed
+            leftover.unlink(missing_ok=True)
         try:
             torch.hub.download_url_to_file(_DRUNET, str(file), hash_prefix=_DRUNET_SHA256)
         except (OSError, RuntimeError) as error:  # no network or no space; another file
