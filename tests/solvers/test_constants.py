@@ -72,6 +72,79 @@ def test_picard_stagnates_after_forty_evaluations():
     assert solution.steps.tolist() == [50]  # looks come every ten evaluations, the fifth is late
 
 
+def scripted(residuals, *, start=1.0, method=None, tol=1e-15, max_steps=60):
+    """A solve of one number whose k-th residual is ``residuals(k)``, wherever it is."""
+    calls = iter(range(10_000))
+
+    def G(y, x):
+        return y + residuals(next(calls))
+
+    y0 = column(start)
+    settings = {"method": method or Picard(), "max_steps": max_steps, "tol": tol, "throw": False}
+    solution = eq.solve(G, y0, None, **settings)
+    return Status(int(solution.status)), int(solution.steps), next(calls)
+
+
+def test_the_best_residual_must_fall_by_a_ten_thousandth_in_forty_evaluations():
+    """At the 50th evaluation it is compared with the best of the first ten."""
+    for fall, stuck in ((0.995e-4, True), (1.005e-4, False)):
+
+        def falling(k, fall=fall):
+            return 1e-9 * (1 - fall * max(0, k - 9) / 40)
+
+        status, steps, _ = scripted(falling)
+        assert (status, steps) == ((Status.STAGNATED, 50) if stuck else (Status.BUDGET_SPENT, 60))
+
+
+EPS = 2.0**-52
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "steps"),
+    [
+        (99 * EPS, 99 * EPS, 20),  # at the floor, and no better than before
+        (101 * EPS, 101 * EPS, 50),  # above the floor, so that it has forty evaluations
+        (128 * EPS, 65 * EPS, 20),  # less than halved
+        (128 * EPS, 63 * EPS, 30),  # halved once, and then no more
+    ],
+)
+def test_at_the_floor_of_the_dtype_it_must_be_halved_in_ten(first, later, steps):
+    found = scripted(lambda k: first if k < 10 else later)
+    assert found[:2] == (Status.STAGNATED, steps)
+
+
+def test_the_limit_is_of_the_larger_of_residual_and_image():
+    for start, r0, scale in ((1.0, 1e-3, 1.001), (-1.0, 3.0, 3.0)):
+        for factor, status in ((0.999e6, Status.BUDGET_SPENT), (1.001e6, Status.DIVERGED)):
+
+            def jumping(k, r0=r0, scale=scale, factor=factor):
+                return (r0, scale * factor, -scale * factor)[min(k, 1 + k % 2)]
+
+            found, steps, _ = scripted(jumping, start=start, max_steps=9)
+            assert found is status
+            assert steps == (2 if status is Status.DIVERGED else 9)
+
+
+def test_a_sample_is_given_up_after_twelve_rejections():
+    def breaking(k):
+        return 1.0 if k == 0 else 1e9
+
+    # evaluations 1 to 12 are taken back; the next one is the last
+    assert scripted(breaking, method=Anderson())[:2] == (Status.DIVERGED, 14)
+
+
+def test_a_host_that_must_wait_looks_every_four_evaluations(monkeypatch):
+    monkeypatch.setattr(loop, "host_sync_is_cheap", lambda y: False)
+    status, steps, calls = scripted(lambda k: 0.1 ** (k + 1), tol=1e-5)
+    assert (status, steps, calls) == (Status.SUCCESS, 5, 8)
+    assert scripted(lambda k: 0.1, tol=None, max_steps=6) == (Status.SUCCESS, 6, 6)
+
+
+def test_a_residual_that_equals_tol_has_passed():
+    assert scripted(lambda k: 1.0, start=1.0, tol=0.5)[:2] == (Status.SUCCESS, 1)  # 1 / 2
+    assert scripted(lambda k: 1.0, start=0.999, tol=0.5)[1] > 1
+
+
 @pytest.mark.parametrize("n", [3, 200])
 def test_no_more_differences_are_kept_than_there_are_dimensions(n):
     y = torch.zeros(2, n, dtype=FLOAT)
