@@ -130,6 +130,7 @@ def test_a_number_that_is_not_finite_is_a_miss_and_not_missing(predicate, value)
         ({"less_than": {"key": "two"}}, [1, 2, 3], [1, 2]),
         ({"beats": {"key": "two"}}, [[1.0, 2.0]], [[1.0, 2.0, 3.0]]),
         ({"beats": {"key": "two"}}, [[1.0]], [[1.0]]),
+        ({"beats": {"key": "two"}}, [[1.0, 2.0], [1.0, 2.0, 3.0]], [[1.0, 2.0]]),
     ],
 )
 def test_what_cannot_be_compared_is_no_evidence(predicate, value, other):
