@@ -39,6 +39,8 @@ def test_psnr_and_ssim():
     assert images.psnr(truth[:1] + 1, truth[:1]).item() == pytest.approx(0, abs=1e-13)
     assert (images.ssim(truth, truth) == 1).all()
     assert (images.ssim(worse, truth) < 0.9).all()
+    with pytest.raises(ValueError, match="zip"):
+        images.ssim(worse, truth[:1])
 
 
 def test_ssim_against_its_formula():
