@@ -7,6 +7,7 @@ edit of the notebook, its parameters, the library, the shipped weights or the lo
 """
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -78,8 +79,22 @@ rule notebook:
         "{params.command:q} {wildcards.name} --profile {params.profile}"
 
 
+stopped = []  # signals that stopped this run
+
+
+def stop(number, frame):
+    """Ctrl-C: snakemake waits for its processes, which have got the same signal."""
+    if not stopped:
+        print("stopped: `make reproduce` goes on where it ended", file=sys.stderr, flush=True)
+    stopped.append(number)
+    raise KeyboardInterrupt
+
+
+signal.signal(signal.SIGINT, stop)
+
+
 onerror:
     # A notebook that failed must not hide the verdicts of the others. They are printed and not
-    # written: the pages show whole runs alone.
-    if not all(Path(target).exists() for target in TARGETS):
+    # written: the pages show whole runs alone. A run that was stopped judges nothing.
+    if not stopped and not all(Path(target).exists() for target in TARGETS):
         subprocess.run([*CHECK, "--draft"])

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 from equilibria import trajectory
+from equilibria.companion.provenance import origin
 from torch import Tensor
 
 STEEP = 12.0
@@ -187,7 +188,7 @@ class _Writer:
         folder = self.root / "figures" / "quick" / notebook
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.json").write_text(json.dumps(values))
-        (folder / "provenance.json").write_text("{}")
+        (folder / "provenance.json").write_text(json.dumps(origin(notebook, "quick")))
 
     def record(self, case: str, model: str, *seeds: dict[str, object]) -> None:
         folder = self.root / "data" / "checkpoints" / case / "test"

@@ -276,3 +276,11 @@ def test_saved_bytes_of_unrolled_grow_with_the_number_of_steps():
     few, some, many = (saved_bytes(Unrolled(), steps, Picard()) for steps in (10, 110, 210))
     assert many - some == some - few
     assert some - few >= 100 * BATCH * N * 8  # at least one state per step
+
+
+def test_the_defaults_are_those_of_the_documentation():
+    assert Implicit() == Implicit(method=Anderson(), max_steps=100, tol="forward", throw=True)
+    assert Phantom() == Phantom(steps=3, damping=0.8)
+    assert Implicit().tol_for(None, FLOAT) == 1e-5
+    assert Implicit(tol=0.5).tol == 0.5 and Implicit(max_steps=1).max_steps == 1
+    assert Phantom(steps=1, damping=1).damping == 1

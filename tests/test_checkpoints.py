@@ -81,3 +81,33 @@ def test_another_models_weights_are_refused(saved):
     stem, _ = saved
     with pytest.raises(checkpoints.CheckpointError, match="belongs to another model"):
         checkpoints.load(stem, nn.Linear(4, 2))
+
+
+def test_a_card_that_is_a_folder_is_refused(saved):
+    stem, model = saved
+    stem.with_suffix(".json").unlink()
+    stem.with_suffix(".json").mkdir()
+    with pytest.raises(checkpoints.CheckpointError, match=r"model\.json is not a checkpoint card"):
+        checkpoints.load(stem, model)
+
+
+def test_a_card_that_nests_too_deep_is_refused(saved):
+    stem, model = saved
+    stem.with_suffix(".json").write_text("[" * 100_000)
+    with pytest.raises(checkpoints.CheckpointError, match=r"model\.json is not a checkpoint card"):
+        checkpoints.load(stem, model)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(torch.nan, "not finite"), (torch.inf, "not finite"), (3, "has the dtype torch.int64")],
+)
+def test_weights_that_are_no_numbers_are_refused(saved, value, message):
+    stem, model = saved
+    broken = nn.Linear(3, 2)
+    broken.weight = nn.Parameter(torch.full((2, 3), value), requires_grad=False)
+    checkpoints.save(stem, broken, {})
+    before = model.weight.clone()
+    with pytest.raises(checkpoints.CheckpointError, match=f"weight .*{message}"):
+        checkpoints.load(stem, model)
+    assert torch.equal(model.weight, before)

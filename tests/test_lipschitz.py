@@ -145,6 +145,49 @@ def test_not_converged_raises_with_its_lower_bounds():
     assert torch.equal(quiet, caught.value.estimate)
 
 
+def test_it_stops_at_its_tolerance_and_not_before(monkeypatch):
+    """|J'J v - s^2 v| <= tol s^2, as the dense matrices have it."""
+    a = draw(1, 60, 60, seed=3)
+    x = torch.zeros(1, 60, dtype=FLOAT)
+    exact = torch.linalg.matrix_norm(a, 2)
+    steps = {}
+    for tol in (1e-1, 1e-3, 1e-6):
+        short = [
+            lipschitz.local(times(a), x, max_steps=k, tol=tol, throw=False) for k in range(1, 61)
+        ]
+        found = torch.cat(short)
+        assert (found.diff() >= -1e-12).all(), "it grows with the space"
+        settled = (found == found[-1]).nonzero()[0].item()
+        steps[tol] = settled + 1
+        assert abs(found[-1] / exact - 1) < tol / 2
+    assert 3 < steps[1e-1] < steps[1e-3] < steps[1e-6] < 60
+
+
+def test_a_whole_space_has_converged():
+    x = torch.zeros(2, 3, dtype=FLOAT)
+    a = draw(2, 5, 3)
+    norms = lipschitz.local(times(a), x, max_steps=3, tol=1e-15)
+    torch.testing.assert_close(norms, torch.linalg.matrix_norm(a, 2), rtol=1e-13, atol=0)
+
+
+def test_the_message_names_eight_of_the_samples():
+    many = lipschitz.NotConverged(torch.ones(11), torch.arange(11) < 2, 7)
+    assert "after 7 steps for samples [2, 3, 4, 5, 6, 7, 8, 9]...: raise" in str(many)
+    few = lipschitz.NotConverged(torch.ones(9), torch.arange(9) < 1, 7)
+    assert "for samples [1, 2, 3, 4, 5, 6, 7, 8]: raise" in str(few)
+
+
+def test_the_defaults_are_those_of_the_documentation():
+    """The gap between singular values needs more than 50 steps at a tol of 1e-6."""
+    s = 1 - 1e-4 * torch.arange(100, dtype=FLOAT)
+    a = (orthogonal(100, 1) * s) @ orthogonal(100, 2)
+    x = torch.zeros(1, 100, dtype=FLOAT)
+    with pytest.raises(lipschitz.NotConverged, match="after 50 steps"):
+        lipschitz.local(lambda x: x @ a.T, x, tol=1e-9)
+    default = lipschitz.local(lambda x: x @ a.T, x)
+    assert torch.equal(default, lipschitz.local(lambda x: x @ a.T, x, max_steps=50, tol=1e-3))
+
+
 def test_nan_does_not_converge():
     with pytest.raises(lipschitz.NotConverged):
         lipschitz.local(lambda x: x * torch.nan, torch.zeros(1, 2))

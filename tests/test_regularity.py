@@ -134,6 +134,63 @@ def test_an_operator_that_ignores_x():
     assert result.regular
 
 
+def test_the_report_names_the_worst_and_eight_samples():
+    x = torch.linspace(1.0, 2.0, 11, dtype=FLOAT)[:, None]  # |1 - 3 x| = 2 to 5
+    result = regularity.audit(lambda y, x: y - 3 * (x * y - 1), torch.zeros_like(x), x)
+    line = "NO      mu(x) >= 1: no contraction in y in 11 of 11 samples [0, 1, 2, 3, 4, 5, 6, 7]"
+    assert f"{line} (largest mu 5)" in result.report
+    assert "yes     a fixed point was found (largest least residual" in result.report
+    assert "yes     Lip_x(G) grows at most linearly in |y| (largest exponent 1)" in result.report
+    assert result.report.startswith("NOT regular on 11 samples, as far as probed\n")
+    assert "note" not in result.report
+
+
+def test_an_unsettled_norm_is_noted():
+    result = audit(symmetric(n=60), norm_steps=2)
+    assert "note    some spectral norms did not settle" in result.report
+
+
+@pytest.mark.parametrize(("power", "regular"), [(1.04, True), (1.06, False)])
+def test_growth_may_exceed_one_by_a_twentieth(power, regular):
+    x = torch.tensor([[0.2], [0.4]], dtype=FLOAT)
+
+    def G(y, x):
+        return 0.1 * torch.sin(y) + 1e-7 * x * (1 + y.abs() ** power)
+
+    result = regularity.audit(G, torch.zeros_like(x), x)
+    assert_all_close(result.growth, power, rtol=2e-3)
+    assert result.regular == regular
+
+
+def test_the_bound_allows_for_the_tolerance_of_the_norms():
+    """Theorem 2.5 is attained here, so that measured / bound is 1 up to the tolerances."""
+    from equilibria.regularity.report import collect_findings
+
+    one = torch.ones(1, dtype=FLOAT)
+    mu = torch.tensor([0.75], dtype=FLOAT)
+    slack = 1 + 1e-3 * (1 + 1 / (1 - 0.75))  # 1.005
+    for ratio, holds in ((0.9999 * slack, True), (1.0001 * slack, False)):
+        *_, bounded = collect_findings(
+            one > 0, one, mu, one, 2 * one, 2 * ratio * one, growth_slack=0.05, norm_tol=1e-3
+        )
+        assert bounded.holds.tolist() == [holds]
+        assert bounded.value.item() == pytest.approx(ratio, rel=1e-14)
+
+
+def test_contraction_is_looked_for_at_half_and_at_the_whole_radius():
+    """Slopes are seen out to |y - y*| = 1 unit, and not farther."""
+    seen = []
+    x = torch.zeros(1, 1, dtype=FLOAT)
+
+    def G(y, x):
+        seen.append(y.detach().abs().item())
+        return 0.5 * y + x
+
+    regularity.audit(G, x, x, probes=3, scales=(100.0, 1000.0))
+    found = sorted({round(value, 9) for value in seen})
+    assert found == [0.0, 0.5, 1.0, 100.0, 1000.0]
+
+
 NOT_A_TENSOR = r"x must be a real floating tensor, got dict: Lip_x.*lipschitz.local"
 NOT_FLOATING = "x must be a real floating tensor, got torch.int64"
 BAD_INPUT = [

@@ -43,10 +43,10 @@ SECOND = "paper:\n" + CLAIM.format(name="a", notebook="02_second")
 THIRD = CLAIM.format(name="b", notebook="03_third")
 
 
-def reproduce(sample, *, only=""):
-    """(exit code, output) of the workflow on the small project, in a process group of its own."""
+def start(sample, *, only=""):
+    """The workflow on the small project, in a process group of its own."""
     words = ["--cores", "2", "--nolock", "--ignore-incomplete", "--keep-going", "--quiet", "all"]
-    done = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--snakefile", str(HOME / "Snakefile"), *words],
         cwd=sample.root,
         stdout=subprocess.PIPE,
@@ -54,9 +54,14 @@ def reproduce(sample, *, only=""):
         text=True,
         start_new_session=True,
         env=os.environ | {"PROFILE": "quick", "ONLY": only},
-        timeout=300,
     )
-    return done.returncode, done.stdout
+
+
+def reproduce(sample, *, only=""):
+    """(exit code, output) of the workflow on the small project."""
+    process = start(sample, only=only)
+    said, _ = process.communicate(timeout=300)
+    return process.returncode, said
 
 
 def is_alive(pid):
@@ -109,3 +114,41 @@ def test_reproduce_refuses_a_notebook_that_is_not_there(sample):
     code, said = reproduce(sample, only="01,7")
     assert code > 0 and "no notebook '7'; there are 01_first, 02_second" in said, said
     assert not (sample.root / "build").exists()
+
+
+WAITS = """\
+import pathlib
+import time
+
+note = pathlib.Path("kernel.pid")
+if not note.exists():
+    note.write_text("here")
+    time.sleep(600)
+run.save(value=[eta] * steps)
+"""
+
+
+def test_a_stopped_reproduce_ends_at_once_and_says_how_to_go_on(sample):
+    """Ctrl-C reaches every process of the terminal's group, as it does here."""
+    sample.notebook("02_second", WAITS)
+    (sample.root / "claims.yml").write_text(SECOND)
+    page = sample.root / "README.md"
+    before = page.read_text()
+    process = start(sample)
+    while not (sample.root / "kernel.pid").exists():
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.05)
+    begun = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    seconds = time.monotonic() - begun
+    assert seconds < 2, said
+    assert process.returncode > 0
+    assert said.count("stopped: `make reproduce` goes on where it ended") == 1
+    assert "Traceback" not in said and "reproduced" not in said
+    assert page.read_text() == before
+    assert not (sample.root / "figures/quick/README.md").exists()
+
+    code, said = reproduce(sample)
+    assert code > 0, "the claim is in no record"
+    assert (sample.root / "build/quick/02_second.ipynb").exists()

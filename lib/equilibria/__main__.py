@@ -6,6 +6,15 @@ __all__ = ["main"]
 
 
 def main() -> int:
+    """Run the command line; return its exit code, or 130 where Ctrl-C stops it."""
+    try:
+        return _run()
+    except KeyboardInterrupt:
+        print("equilibria: stopped; the same command goes on from what is saved", file=sys.stderr)
+        return 130
+
+
+def _run() -> int:
     """Run the command line; where only the core is installed, name the missing extra."""
     try:
         from equilibria.companion.command_line import main as run

@@ -18,7 +18,17 @@ from torch import Tensor
 
 from equilibria.files import write_atomically, write_with
 
-__all__ = ["CheckpointError", "load", "read_card", "read_tensors", "save", "write_tensors"]
+__all__ = [
+    "CheckpointError",
+    "load",
+    "loaded",
+    "read_card",
+    "read_tensors",
+    "save",
+    "write_tensors",
+]
+
+_loaded: dict[Path, str] = {}  # the sha256 of all weights that this process has loaded, by stem
 
 
 class CheckpointError(RuntimeError):
@@ -71,7 +81,7 @@ def read_card(stem: str | Path) -> dict[str, Any]:
         raise CheckpointError(
             f"there is no checkpoint card {path}; train it with `equilibria train`"
         ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not a checkpoint card ({error})") from error
     if not isinstance(card, dict) or "sha256" not in card:
         raise CheckpointError(f"{path} is not a checkpoint card: it has no sha256")
@@ -82,8 +92,8 @@ def load(stem: str | Path, model: torch.nn.Module) -> dict[str, Any]:
     """Load the weights into ``model`` and return their card.
 
     Raises `CheckpointError` when card or weights are missing, when the weights' sha256 is not the
-    card's (damaged or foreign), or when a name or shape does not fit the model. The model is then
-    unchanged.
+    card's (damaged or foreign), when a name, shape or kind of number does not fit the model, or
+    when a weight is not finite. The model is then unchanged.
     """
     card = read_card(stem)
     weights = _weights_path(stem)
@@ -98,8 +108,15 @@ def load(stem: str | Path, model: torch.nn.Module) -> dict[str, Any]:
         )
     tensors, _ = read_tensors(weights)
     _check_shapes(weights, tensors, model)
+    _check_numbers(weights, tensors, model)
     model.load_state_dict(tensors)
+    _loaded[Path(stem).resolve()] = card["sha256"]
     return card
+
+
+def loaded() -> dict[Path, str]:
+    """The sha256 of the weights that this process has loaded, by their path without ending."""
+    return dict(_loaded)
 
 
 def _check_shapes(weights: Path, tensors: dict[str, Tensor], model: torch.nn.Module) -> None:
@@ -112,6 +129,16 @@ def _check_shapes(weights: Path, tensors: dict[str, Tensor], model: torch.nn.Mod
     raise CheckpointError(
         f"{weights} belongs to another model: {name} with shape {shape} is only on one side"
     )
+
+
+def _check_numbers(weights: Path, tensors: dict[str, Tensor], model: torch.nn.Module) -> None:
+    """Raise `CheckpointError` for whole numbers in place of floating ones, NaN and infinity."""
+    for name, wanted in model.state_dict().items():
+        found = tensors[name]
+        if found.is_floating_point() != wanted.is_floating_point():
+            raise CheckpointError(f"{weights}: {name} has the dtype {found.dtype}")
+        if not bool(torch.isfinite(found).all()):
+            raise CheckpointError(f"{weights}: {name} has entries that are not finite")
 
 
 def _weights_path(stem: str | Path) -> Path:

@@ -5,7 +5,7 @@ import json
 import nbformat
 import papermill
 import pytest
-from equilibria.companion import notebook_runner
+from equilibria.companion import notebook_runner, parameters
 
 pytestmark = pytest.mark.end_to_end
 
@@ -35,16 +35,17 @@ def test_a_run_from_any_folder_with_a_changed_parameter(
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     sample.notebook("01_first", SAVE_TRANSPORT)
     copy = notebook_runner.run("01", overrides={"eta": 0.25})
-    assert copy == sample.root / "build/custom/01_first-quick-eta=0.25.ipynb"
-    results = sample.root / "figures/custom/01_first-quick-eta=0.25/results.json"
+    name = parameters.custom_name("01_first", parameters.declared("01") | {"eta": 0.25})
+    assert copy == sample.root / f"build/custom/{name}.ipynb"
+    results = sample.root / f"figures/custom/{name}/results.json"
     assert json.loads(results.read_text()) == {"transport": "ipc", "value": [0.25] * 3}
     assert not (sample.root / "figures/quick").exists()
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("s  ")[1] for line in lines] == [
-        "started, profile quick, quick-eta=0.25",
+        f"started, profile quick, {name.removeprefix('01_first-')}",
         "Title",
         "The experiment",
-        "finished, build/custom/01_first-quick-eta=0.25.ipynb",
+        f"finished, build/custom/{name}.ipynb",
     ]
     for cell in nbformat.read(copy, as_version=4).cells:
         assert cell.cell_type == "markdown" or cell.execution_count
@@ -73,9 +74,17 @@ def test_a_notebook_that_stops_is_named_and_never_counts_as_done(sample, body, l
     assert not (sample.root / "figures/quick/01_first/provenance.json").exists()
 
 
-def test_plain_papermill_is_guarded_by_the_second_cell(sample, tmp_path):
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"eta": 2}, "eta = 2: must be below 1"),
+        ({"etaa": 0.25}, "unknown parameter of 01_first: 'etaa', did you mean 'eta'"),
+    ],
+)
+def test_plain_papermill_is_guarded_by_the_second_cell(sample, tmp_path, values, message):
     notebook = sample.root / "notebooks/01_first.ipynb"
-    with pytest.raises(papermill.PapermillExecutionError, match="eta = 2: must be below 1"):
+    with pytest.raises(papermill.PapermillExecutionError, match=message):
         papermill.execute_notebook(
-            str(notebook), str(tmp_path / "out.ipynb"), {"eta": 2}, progress_bar=False
+            str(notebook), str(tmp_path / "out.ipynb"), values, progress_bar=False
         )
+    assert not (sample.root / "figures").exists()

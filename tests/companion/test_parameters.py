@@ -92,3 +92,33 @@ def test_a_folder_without_notebooks_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("EQUILIBRIA_ROOT", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="holds no notebooks"):
         project_root()
+
+
+HOSTILE = "eta; import os; os.system('touch trace')"
+
+
+@pytest.mark.parametrize("key", [f'"{HOSTILE}"', "1", "2024-01-01", "yes", "'a b'"])
+@pytest.mark.parametrize("file", ["paper", "schema"])
+def test_a_key_of_yaml_is_a_name(sample, file, key):
+    path = sample.root / f"notebooks/parameters/{file}.yaml"
+    entry = "{type: int}" if file == "schema" else "1"
+    start = path.read_text().replace("01_first:", "01_first_before:")
+    path.write_text(start + f"\n01_first:\n  {key}: {entry}\n")
+    with pytest.raises(ParameterError, match=rf"parameters/{file}\.yaml: 01_first: .* is no name"):
+        parameters.check("01", parameters.profile_parameters("01", "paper"))
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", "01_first: 3", "\t: x"])
+def test_a_damaged_yaml_is_one_line(sample, text):
+    (sample.root / "notebooks/parameters/paper.yaml").write_text(text)
+    with pytest.raises(ParameterError, match=r"parameters/paper\.yaml") as refused:
+        parameters.profile_parameters("01", "paper")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_misspelt_name_that_papermill_set_is_refused(sample):
+    cells = ["eta = 0.5", "# Parameters\neta = 0.25\n", "etaa = 3"]
+    parameters.check_injected("01_first", cells)
+    message = "unknown parameter of 01_first: 'etaa', did you mean 'eta'"
+    with pytest.raises(ParameterError, match=message):
+        parameters.check_injected("01_first", [*cells, "# Parameters\netaa = 0.25\n"])

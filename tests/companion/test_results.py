@@ -41,6 +41,16 @@ def test_two_changes_have_two_folders(sample):
     assert len(names) == 296 and max(map(len, names)) < 110
 
 
+def test_values_in_other_letters_have_other_folders(sample):
+    usual = parameters.profile_parameters("01", "quick")
+    texts = ["a/b.jpg", "a_b.jpg", "a b.jpg", "Бу", "Ба", "東京", "京都", "é", "è", ""]
+    texts += ["x" * 200, "x" * 201, "1"]
+    values = [*({"mode": text} for text in texts), {"mode": "1", "steps": 4}, {"mode": 1}]
+    names = [parameters.custom_name("01_first", usual | value) for value in values]
+    assert len(set(names)) == len(names)
+    assert all(name.isascii() and "/" not in name for name in names)
+
+
 def test_start_seeds_everything_and_uses_one_thread(sample):
     def draws():
         results.start("01", parameters.profile_parameters("01", "quick") | {"seed": 5})
@@ -127,6 +137,27 @@ def test_float32_keeps_every_bit(run):
 def test_a_failed_number_cannot_be_saved(run, value):
     with pytest.raises(ValueError, match=r"curve.* is (nan|inf)"):
         run.save(curve=value)
+    assert not list(run.folder.iterdir())
+
+
+def nested(depth):
+    value = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (10**400, "huge is a whole number beyond"),
+        ([-(10**309)], r"huge\.0 is a whole number beyond"),
+        (nested(5000), "huge: too deeply nested"),
+    ],
+)
+def test_what_no_reader_could_take_cannot_be_saved(run, value, message):
+    with pytest.raises(ValueError, match=message):
+        run.save(huge=value)
     assert not list(run.folder.iterdir())
 
 

@@ -38,6 +38,13 @@ def test_blur_agrees_with_deepinv(shape):
     torch.testing.assert_close(blur.adjoint(y), theirs.A_adjoint(y), atol=2e-6, rtol=0)
 
 
+def test_a_picture_without_batch_or_colours():
+    blur = Blur(images.motion_kernel(size=5))
+    y = noise(2, 3, 8, 9)
+    torch.testing.assert_close(blur(y[0, 0]), blur(y)[0, 0])
+    torch.testing.assert_close(blur.adjoint(y[0, 0]), blur.adjoint(y)[0, 0])
+
+
 def test_correct_is_a_step_towards_the_data():
     blur = Blur(images.motion_kernel())
     y, x = noise(2, 3, 32, 32), noise(2, 3, 32, 32, seed=1)
@@ -60,6 +67,7 @@ def test_the_norm_of_a_is_one_and_mass_is_kept():
         (-torch.ones(3, 3), "negative"),
         (torch.zeros(3, 3), "zero"),
         (torch.full((3, 3), math.nan), "finite"),
+        (torch.eye(3) / torch.tensor([1.0, 0.0, 1.0]), "finite"),
     ],
 )
 def test_bad_kernels(kernel, says):

@@ -231,3 +231,43 @@ def test_it_computes_what_the_published_code_computes(t):
     latent = model.transformer.ln_f(model.states(tokens, steps=t, start=start)[-1])
     torch.testing.assert_close(logits, expected[f"logits_{t}"], rtol=0, atol=1e-4)
     torch.testing.assert_close(latent, expected[f"latents_{t}"], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["../weights", "/etc/passwd", "a/b.safetensors", "..", "", 3])
+def test_an_index_stays_inside_its_folder(tmp_path, name):
+    write_huginn(tmp_path, SMALL, shards=2)
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"lm_head.weight": name}}))
+    with pytest.raises(CheckpointError, match="outside of its folder"):
+        load_huginn(tmp_path)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, 3], ids=str)
+def test_weights_that_are_no_numbers_are_refused(tmp_path, value):
+    def change(tensors):
+        name = "transformer.wte.weight"
+        tensors[name] = torch.full_like(tensors[name], value, dtype=torch.tensor(value).dtype)
+
+    write_huginn(tmp_path, SMALL, change=change)
+    with pytest.raises(CheckpointError, match="has whole numbers, NaN or infinity for weights"):
+        load_huginn(tmp_path)
+
+
+@pytest.mark.parametrize("size", [10**400, 10**12, -1, 0, 1.5, "64", None, True, [64]])
+@pytest.mark.parametrize(
+    "name",
+    ["n_embd", "n_heads", "vocab_size", "intermediate_size", "block_size", "n_layers_in_coda"],
+)
+def test_absurd_sizes_are_refused_before_memory_is_asked_for(tmp_path, name, size):
+    write_huginn(tmp_path, SMALL)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: size}))
+    with pytest.raises(CheckpointError) as refused:
+        load_huginn(tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_damaged_tokenizer_is_refused(tmp_path):
+    (tmp_path / "tokenizer.json").write_text('{"version": 1')
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json is damaged"):
+        load_tokenizer(tmp_path)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from equilibria.operators.steady_flow import steady_state
+from equilibria.problems import flow_equation
 from equilibria.problems.flow_equation import (
     curl,
     linearised,
@@ -106,6 +107,69 @@ def test_bad_input_is_named(call, message):
     f = manufacture(w, NU)
     with pytest.raises(ValueError, match=message):
         call(w, f)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_small_and_odd_grids_are_refused(n):
+    with pytest.raises(ValueError, match="even n of at least 4"):
+        velocity(torch.zeros(1, n, n, dtype=f64))
+    with pytest.raises(ValueError, match=r"shape \(B, n, n\)"):
+        velocity(torch.zeros(0, 4, 4, dtype=f64))
+    assert velocity(torch.zeros(1, 4, 4, dtype=f64)).shape == (1, 2, 4, 4)
+
+
+def test_a_mean_of_a_ten_thousandth_of_the_size_is_passed_over():
+    x1, _ = axes(16)
+    w = torch.cos(x1)[None]  # its largest value is 1, where the mean is added
+    for mean, passes in ((0.999e-4, True), (-0.999e-4, True), (1.001e-4, False)):
+        if passes:
+            torch.testing.assert_close(velocity(w + mean), velocity(w), rtol=0, atol=1e-12)
+        else:
+            with pytest.raises(ValueError, match=r"got a mean of 0\.0001"):
+                velocity(w + mean)
+    two = torch.cat([w, w + 1])
+    with pytest.raises(ValueError, match="must have mean zero"):
+        velocity(two)
+
+
+def test_fields_that_do_not_fit_each_other_are_refused():
+    w, f = field(2, 16), manufacture(field(2, 16), NU)
+    for other in (field(1, 16), field(2, 32)):
+        with pytest.raises(ValueError, match="one batch size and one n"):
+            residual(other, f, NU)
+    assert residual(w, f, NU).max() < 1e-10
+
+
+def test_the_residual_is_relative_to_the_curl_of_the_forcing():
+    w = field(2)
+    f = manufacture(w, NU)
+    torch.testing.assert_close(residual(w, 2 * f, NU), torch.full((2,), 0.5, dtype=f64))
+    rest = torch.zeros_like(w)
+    torch.testing.assert_close(residual(rest, f, NU), torch.ones(2, dtype=f64))
+
+
+def test_the_wavenumbers_of_the_local_constant(monkeypatch):
+    w = field(1, 16, std=0.05)
+    for largest in (0, 8, -1, 2.0):
+        with pytest.raises(ValueError, match="largest must be"):
+            local_constant(w, NU, largest=largest)
+    constants = [local_constant(w, NU, largest=k).item() for k in (1, 7)]
+    assert constants[0] < constants[1]
+    assert local_constant(w, NU).item() == constants[1]
+
+
+def test_the_space_grows_until_the_constant_grows_by_less_than_a_thousandth(monkeypatch):
+    """The constants of each space are made up: 1.0011 and 1.0009 times the one before."""
+    asked = []
+    made_up = {10: 1.0, 14: 1.0011, 18: 1.0011 * 1.0009, 22: 2.0}
+
+    def constant(vorticity, viscosity, *, largest):
+        asked.append(largest)
+        return torch.tensor([made_up[largest]], dtype=f64)
+
+    monkeypatch.setattr(flow_equation, "local_constant", constant)
+    assert local_constant(field(1, 64), NU).item() == made_up[18]
+    assert asked == [10, 14, 18]
 
 
 def test_whole_numbers_are_refused():

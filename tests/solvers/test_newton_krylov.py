@@ -119,3 +119,94 @@ def test_it_says_when_it_is_stuck():
     assert solution.status.tolist() == [Status.STAGNATED]
     assert solution.steps < 2000
     assert abs(solution.y.item()) < 0.05
+
+
+def test_each_halving_and_each_evaluation_is_accounted_for():
+    """One number, where every step can be followed by hand.
+
+    G(y) = y - arctan(y) from y = 2 has r = -arctan(y); the full step overshoots to a larger |r|,
+    and half of it is taken.
+    """
+    visited = []
+
+    def G(y, x):
+        visited.append(y.detach().item())
+        return y - torch.arctan(y)
+
+    y0 = torch.tensor([[2.0]], dtype=torch.float64)
+    eq.solve(G, y0, None, method=NewtonKrylov(), max_steps=4)
+    direction = -torch.arctan(y0).item() * (1 + 2.0**2)  # d = r / (1 - G')
+    # start, product with G' there, full step, half step
+    assert visited[:2] == [2.0, 2.0]
+    assert visited[2:] == pytest.approx([2 + direction, 2 + direction / 2], rel=1e-14)
+
+
+@pytest.mark.parametrize("backtracks", [1, 3])
+def test_it_gives_up_after_its_halvings(backtracks):
+    """|r| cannot fall: G - y is 1 everywhere, and 1 - dG/dy is not zero."""
+
+    class Constant(torch.autograd.Function):
+        """y + 1, whose slope is said to be 0."""
+
+        @staticmethod
+        def forward(ctx, y):
+            return y + 1
+
+        @staticmethod
+        def backward(ctx, g):
+            return 0 * g
+
+        @staticmethod
+        def jvp(ctx, v):
+            return 0 * v
+
+    visited = []
+
+    def G(y, x):
+        visited.append(y.detach().item())
+        return Constant.apply(y)
+
+    y0 = torch.zeros(1, 1, dtype=torch.float64)
+    solution = eq.solve(
+        G,
+        y0,
+        None,
+        method=NewtonKrylov(backtracks=backtracks),
+        max_steps=40,
+        tol=1e-9,
+        throw=False,
+    )
+    assert solution.status.tolist() == [Status.STAGNATED]
+    trials = [0.5**k for k in range(backtracks + 1)]
+    assert visited[:2] == [0.0, 0.0] and visited[2 : 3 + backtracks] == trials
+
+
+@pytest.mark.parametrize(("forcing", "products"), [(0.317, 1), (0.315, 2)])
+def test_gmres_stops_at_the_forcing(forcing, products):
+    """1 - dG/dy = diag(1, 2) and r = (1, 1): one direction leaves |r| / sqrt(10)."""
+    d = torch.tensor([0.0, -1.0], dtype=torch.float64)
+    x = torch.ones(1, 2, dtype=torch.float64)
+    method = NewtonKrylov(forcing=forcing)
+    phases = []
+
+    def G(y, x):
+        phases.append(torch.equal(y, torch.zeros_like(y)))
+        return d * y + x
+
+    eq.solve(G, torch.zeros_like(x), x, method=method, max_steps=5)
+    assert phases[: products + 2] == [True] * (products + 1) + [False]
+
+
+@pytest.mark.parametrize(("stage_tol", "moves_on"), [(0.5, True), (0.49, False)])
+def test_a_stage_ends_at_its_tolerance(stage_tol, moves_on):
+    """At y = 1 the first stage has r = 1 and G = 2."""
+    seen = []
+
+    def path(x, s):
+        seen.append(s.item())
+        return x
+
+    x = torch.ones(1, 1, dtype=torch.float64)
+    method = NewtonKrylov(continuation=(0.25, 1.0), path=path, stage_tol=stage_tol)
+    eq.solve(lambda y, x: y + x, x, x, method=method, max_steps=2)
+    assert seen[-1] == (1.0 if moves_on else 0.25)

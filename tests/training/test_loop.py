@@ -92,6 +92,72 @@ test_loop.train({stem!r}, loss=waiting)
 """
 
 
+@pytest.fixture
+def saved_twice(tmp_path, monkeypatch):
+    """A training with two savings on the disk, of the steps 10 and 20."""
+    monkeypatch.setattr(training.loop, "SECONDS_BETWEEN_WRITES", -1)
+
+    def stops(model, step, generator):
+        if step == 25:
+            raise KeyboardInterrupt
+        return regression(model, step, generator)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "m", loss=stops)
+    state = tmp_path / "m.state.safetensors"
+    assert state.exists() and (tmp_path / "m.state.earlier.safetensors").exists()
+    return state
+
+
+def flip(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_flipped_bit_goes_back_to_the_saving_before(saved_twice, tmp_path, capsys):
+    whole, _ = train(tmp_path / "whole")
+    intact = saved_twice.read_bytes()
+    steps = []
+
+    def notes(model, step, generator):
+        steps.append(step)
+        return regression(model, step, generator)
+
+    earlier = tmp_path / "m.state.earlier.safetensors"
+    kept = earlier.read_bytes()
+    for place in [*range(0, len(intact), 97), len(intact) - 1]:
+        saved_twice.write_bytes(intact)
+        earlier.write_bytes(kept)
+        flip(saved_twice, place)
+        steps.clear()
+        model, outcome = train(tmp_path / "m", loss=notes)
+        assert outcome.finished and steps[0] == 10, place
+        assert torch.equal(model.weight, whole.weight)
+        said = capsys.readouterr().out
+        assert "m.state.safetensors is damaged (" in said and said.count("\n") == 1, said
+    assert not list(tmp_path.glob("*.state*"))
+
+
+def test_no_whole_saving_is_one_line(saved_twice, tmp_path):
+    flip(saved_twice, -1)
+    flip(tmp_path / "m.state.earlier.safetensors", -1)
+    with pytest.raises(checkpoints.CheckpointError, match="no earlier saving is whole: delete it"):
+        train(tmp_path / "m")
+
+
+def test_a_kill_between_two_files_goes_on_from_the_earlier_one(saved_twice, tmp_path):
+    whole, _ = train(tmp_path / "whole")
+    saved_twice.unlink()
+    model, _ = train(tmp_path / "m")
+    assert torch.equal(model.weight, whole.weight)
+
+
+def test_a_state_that_lacks_a_tensor_is_one_line(saved_twice, tmp_path):
+    with pytest.raises(checkpoints.CheckpointError, match=r"m\.state.* lacks memory/sum"):
+        train(tmp_path / "m", memory={"sum": torch.zeros(())})
+
+
 @pytest.mark.end_to_end
 def test_killed_in_the_middle_it_completes_with_the_same_weights(tmp_path):
     whole, _ = train(tmp_path / "whole")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ from papermill.engines import (  # type: ignore[import-untyped]  # papermill shi
 
 from equilibria.companion.parameters import check, custom_name, find_notebook, profile_parameters
 from equilibria.companion.provenance import short_path
+from equilibria.files import is_running
 from equilibria.paths import project_root
 
 __all__ = ["CELL_SECONDS", "NotebookFailed", "run"]
@@ -35,6 +37,7 @@ CELL_SECONDS = {"quick": 900, "paper": 6 * 3600}  # a cell that takes longer han
 START_SECONDS = 180  # a kernel that takes longer to start hangs
 LINES_OF_TRACEBACK = 12
 ENGINE = "equilibria"
+SOCKETS = "eq-"  # how the temporary folders of sockets begin, before the number of the process
 
 
 class NotebookFailed(RuntimeError):
@@ -69,7 +72,7 @@ def run(
     cell_seconds  time limit of a cell, by default `CELL_SECONDS` of the profile
 
     Raises ParameterError before any kernel starts, and NotebookFailed where a cell fails, hangs or
-    kills its kernel.
+    kills its kernel. Ctrl-C ends the kernel and leaves no copy.
     """
     path = find_notebook(name)
     values = profile_parameters(path.stem, profile) | dict(overrides or {})
@@ -91,7 +94,8 @@ def run(
     changes = f", {custom.removeprefix(path.stem + '-')}" if custom else ""
     progress.say(f"started, profile {profile}{changes}")
     try:
-        with tempfile.TemporaryDirectory(prefix="eq-") as sockets:
+        _sweep_sockets()
+        with tempfile.TemporaryDirectory(prefix=f"{SOCKETS}{os.getpid()}-") as sockets:
             papermill.execute_notebook(
                 str(path),
                 str(part),
@@ -102,12 +106,18 @@ def run(
                 start_timeout=START_SECONDS,
                 execution_timeout=cell_seconds or CELL_SECONDS[profile],
                 kernel_manager_class=_kernel_manager(Path(sockets)),
+                # What a run leaves is written by then. Ctrl-C need not wait for compiled code.
+                shutdown_kernel="immediate",
                 progress=progress,
             )
     except (papermill.PapermillExecutionError, CellTimeoutError, DeadKernelError) as error:
         part.replace(failed)
         progress.say("failed")
         raise NotebookFailed(f"{path.name} stopped: {_reason(error)}\nsee {failed}") from error
+    except KeyboardInterrupt:
+        part.unlink(missing_ok=True)
+        progress.say("stopped")
+        raise
     part.replace(target)
     progress.say(f"finished, {short_path(target)}")
     return target
@@ -134,6 +144,13 @@ class _Engine(NBClientEngine):
 
 
 papermill_engines.register(ENGINE, _Engine)
+
+
+def _sweep_sockets() -> None:
+    """Remove the folders of runs that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{SOCKETS}*-*"):
+        if not is_running(folder.name.removeprefix(SOCKETS).partition("-")[0]):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _kernel_manager(folder: Path) -> type[AsyncKernelManager]:

@@ -55,7 +55,7 @@ class Rule:
         is_bool = isinstance(value, bool)  # which Python counts among the integers
         if not fits or (is_bool and self.type != "bool"):
             return [self._wrong_type(value)]
-        if self.type == "float" and not math.isfinite(value):
+        if self.type == "float" and not _is_finite(value):
             return ["must be finite"]
         if self.type == "list":
             return self._wrong_entries(value)
@@ -118,6 +118,14 @@ def require_known(what: str, name: str, names: Iterable[str]) -> None:
     if name not in names:
         choices = ", ".join(names)
         raise ParameterError(f"unknown {what} {name!r}{nearest(name, names)}; there are {choices}")
+
+
+def _is_finite(value: float) -> bool:
+    """Whether ``value`` is a finite float; a whole number may be too large for one."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def nearest(name: Any, names: Iterable[Any]) -> str:

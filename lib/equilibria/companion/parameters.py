@@ -15,7 +15,7 @@ import ast
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ __all__ = [
     "PROFILES",
     "ParameterError",
     "check",
+    "check_injected",
     "custom_name",
     "declared",
     "find_notebook",
@@ -43,7 +44,8 @@ __all__ = [
 ]
 
 PROFILES = ("quick", "paper")
-LONGEST_NAME = 80  # characters of a custom name after notebook and profile
+LONGEST_NAME = 70  # characters of a custom name between profile and digest
+INJECTED = "# Parameters\n"  # how the cell begins that papermill adds
 
 
 def notebooks() -> list[str]:
@@ -92,7 +94,7 @@ def profile_parameters(notebook: str, profile: str) -> dict[str, Any]:
     name = find_notebook(notebook).stem
     defaults = declared(notebook)
     blocks = _read_yaml(project_root() / "notebooks" / "parameters" / f"{profile}.yaml")
-    block = blocks.get(name) or {}
+    block = _table(blocks.get(name), f"{profile}.yaml: {name}")
     for key in block:
         require_known(f"parameter of {name} in parameters/{profile}.yaml:", key, defaults)
     return defaults | block | {"profile": profile}
@@ -101,7 +103,9 @@ def profile_parameters(notebook: str, profile: str) -> dict[str, Any]:
 def schema(notebook: str) -> dict[str, Rule]:
     """The rule of each of a notebook's parameters. Raises ParameterError for a misspelt rule."""
     table = _read_yaml(project_root() / "notebooks" / "parameters" / "schema.yaml")
-    entries = table["common"] | (table.get(find_notebook(notebook).stem) or {})
+    name = find_notebook(notebook).stem
+    entries = _table(table["common"], "schema.yaml: common")
+    entries |= _table(table.get(name), f"schema.yaml: {name}")
     return {name: parse_rule(name, entry) for name, entry in entries.items()}
 
 
@@ -128,21 +132,34 @@ def check(notebook: str, values: Mapping[str, Any]) -> None:
         raise ParameterError("\n".join(f"{name}: {problem}" for problem in problems))
 
 
-def custom_name(notebook: str, values: Mapping[str, Any]) -> str | None:
-    """A name for a run whose parameters differ from its profile's, such as ``01_x-quick-eta=2``.
+def check_injected(notebook: str, cells: Iterable[str]) -> None:
+    """Refuse names that papermill has set and that the notebook does not have.
 
-    None where all of ``values`` are the profile's. A long name ends in a digest instead.
+    papermill itself sets a misspelt name, too, and the notebook would run with its default.
+    ``cells`` are the sources that the kernel has executed. Raises ParameterError.
+    """
+    known = schema(notebook)
+    for source in cells:
+        if not source.startswith(INJECTED):
+            continue
+        for statement in ast.parse(source).body:
+            require_known(f"parameter of {notebook}:", _assignment(statement, notebook)[0], known)
+
+
+def custom_name(notebook: str, values: Mapping[str, Any]) -> str | None:
+    """A name for a run whose parameters differ from its profile's: ``01_x-quick-eta=2-0f3a91c2``.
+
+    None where all of ``values`` are the profile's. The digest is of the values themselves: two runs
+    share a name only if they share all values, whatever letters these are written in.
     """
     usual = profile_parameters(notebook, values["profile"])
-    changed = [f"{key}={value}" for key, value in values.items() if value != usual[key]]
+    changed = {key: value for key, value in values.items() if value != usual[key]}
     if not changed:
         return None
-    changes = "-".join(changed)
-    text = re.sub(r"[^A-Za-z0-9=.+-]+", "_", changes)
-    if len(text) > LONGEST_NAME:
-        digest = hashlib.sha256(changes.encode()).hexdigest()[:8]
-        text = text[: LONGEST_NAME - 10] + "-" + digest
-    return f"{notebook}-{values['profile']}-{text}"
+    text = "-".join(f"{key}={value}" for key, value in changed.items())
+    text = re.sub(r"[^A-Za-z0-9=.+-]+", "_", text)[:LONGEST_NAME]
+    digest = hashlib.sha256(repr(sorted(changed.items())).encode()).hexdigest()[:8]
+    return f"{notebook}-{values['profile']}-{text}-{digest}"
 
 
 def _assignment(statement: ast.stmt, file: str) -> tuple[str, Any]:
@@ -161,4 +178,23 @@ def _assignment(statement: ast.stmt, file: str) -> tuple[str, Any]:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ParameterError(f"parameters/{path.name} is no YAML ({reason})") from error
+    if content is not None and not isinstance(content, dict):
+        raise ParameterError(f"parameters/{path.name} must hold one block per notebook")
+    return content or {}
+
+
+def _table(block: Any, where: str) -> dict[str, Any]:
+    """A block of a YAML file: names and values, where a name is one that Python can assign to."""
+    if block is None:
+        return {}
+    if not isinstance(block, dict):
+        raise ParameterError(f"parameters/{where} must hold `name: value`, got {block!r}")
+    for name in block:
+        if not (isinstance(name, str) and name.isidentifier()):
+            raise ParameterError(f"parameters/{where}: {name!r} is no name of a parameter")
+    return dict(block)

@@ -7,9 +7,10 @@ run.save(error=errors)                            results.json: sorted, exact, t
 run.timings(solve=seconds)                        timings.json: measured seconds, which may differ
                                                   between runs
 run.finish()                                      provenance.json: profile, seed, versions, device,
-                                                  commit, wall time
+                                                  commit, lock, weights, wall time
 
-A folder without provenance.json is an unfinished run, and ``equilibria check`` refuses it. A run
+A folder without provenance.json is an unfinished run, and ``equilibria check`` refuses it, as it
+does one of another lock or of other weights. A run
 whose parameters differ from its profile's goes to ``figures/custom/``, so that it never overwrites
 the files by which the profile is judged.
 """
@@ -22,6 +23,7 @@ import io
 import json
 import math
 import random
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,11 +35,18 @@ import torch
 from equilibria.companion.parameters import (
     ParameterError,
     check,
+    check_injected,
     custom_name,
     declared,
     find_notebook,
 )
-from equilibria.companion.provenance import device_name, short_path, source_commit, versions
+from equilibria.companion.provenance import (
+    device_name,
+    origin,
+    short_path,
+    source_commit,
+    versions,
+)
 from equilibria.files import write_atomically
 from equilibria.paths import figures_folder
 
@@ -70,11 +79,14 @@ class Run:
         """Add ``values`` to ``<name>.json``: numbers, text, lists, dicts, arrays, tensors.
 
         Raises ValueError that names the entry for NaN or infinity (give None where there is nothing
-        to report), and TypeError for anything else that JSON cannot hold. The file is then left as
-        it was.
+        to report), for whole numbers that no float can hold and for deep nesting, and TypeError for
+        anything else that JSON cannot hold. The file is then left as it was.
         """
         entries = self.saved.setdefault(name, {})
-        entries |= {key: _plain(value, key) for key, value in values.items()}
+        try:
+            entries |= {key: _plain(value, key) for key, value in values.items()}
+        except RecursionError:
+            raise ValueError(f"{', '.join(values)}: too deeply nested for a result") from None
         text = json.dumps(entries, sort_keys=True, indent=1, allow_nan=False)
         return write_atomically(self.folder / f"{name}.json", text + "\n")
 
@@ -110,8 +122,7 @@ class Run:
         wall_time = time.perf_counter() - self.started
         path = self.save(
             "provenance",
-            notebook=self.notebook,
-            profile=self.profile,
+            **origin(self.notebook, self.profile),
             parameters=self.parameters,
             seed=self.parameters["seed"],
             device=device_name(self.parameters["device"]),
@@ -133,6 +144,7 @@ def start(notebook: str, parameters: Mapping[str, Any], *, began: float | None =
     range, and for a CUDA device that is not there.
     """
     name = find_notebook(notebook).stem
+    check_injected(name, _executed_cells())
     check(name, parameters)
     missing = set(declared(name)) - set(parameters)
     if missing:
@@ -160,6 +172,14 @@ def start(notebook: str, parameters: Mapping[str, Any], *, began: float | None =
     return Run(name, dict(parameters), folder, time.perf_counter() if began is None else began)
 
 
+def _executed_cells() -> list[str]:
+    """What the kernel has executed so far; nothing outside of one."""
+    if "IPython" not in sys.modules:
+        return []
+    shell = sys.modules["IPython"].get_ipython()
+    return [] if shell is None else list(shell.user_ns.get("In", []))
+
+
 def _seed_everything(seed: int) -> None:
     random.seed(seed)
     numpy.random.seed(seed)
@@ -176,6 +196,8 @@ def _plain(value: Any, where: str) -> Any:
         return {str(key): _plain(entry, f"{where}.{key}") for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(entry, f"{where}.{index}") for index, entry in enumerate(value)]
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        raise ValueError(f"{where} is a whole number beyond the largest float")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(
             f"{where} is {value}: a failed number must not reach a result; "

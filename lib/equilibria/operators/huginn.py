@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from equilibria.checkpoints import CheckpointError
+from equilibria.checks import is_int
 from equilibria.operators.looped_transformer import Architecture, LoopedTransformer
 
 if TYPE_CHECKING:
@@ -34,6 +36,19 @@ _ONLY = {
     "mlp_class_name": "GatedMLP",
     "nonlin_name": "SiLU",
     "bias": False,
+}
+# The largest sizes that are built; Huginn-0125 has at most a hundredth of each.
+_MOST = {
+    "padded_vocab_size": 10**7,
+    "vocab_size": 10**7,
+    "padding_multiple": 10**6,
+    "n_embd": 10**6,
+    "n_heads": 10**4,
+    "intermediate_size": 10**7,
+    "n_layers_in_prelude": 1000,
+    "n_layers_in_recurrent_block": 1000,
+    "n_layers_in_coda": 1000,
+    "block_size": 10**7,
 }
 _EMBEDDING = "transformer.wte.weight"
 _HEAD = "lm_head.weight"
@@ -81,7 +96,11 @@ def load_tokenizer(path_or_repo: str | Path, *, revision: str | None = None) -> 
     path = _folder(path_or_repo, revision, ("tokenizer.json",)) / "tokenizer.json"
     if not path.is_file():
         raise CheckpointError(f"there is no tokenizer {path}")
-    return Tokenizer.from_file(str(path))
+    try:
+        return Tokenizer.from_file(str(path))
+    # The library raises Exception itself, whatever is wrong.
+    except Exception as error:
+        raise CheckpointError(f"{path} is damaged or not a tokenizer ({error})") from error
 
 
 def _read_shard(
@@ -101,10 +120,16 @@ def _read_shard(
                     continue
                 shape = tuple(opened.get_slice(name).get_shape())
                 _require_shape(file, name, shape, shapes)
-                tensors[name] = opened.get_tensor(name).to(dtype)
+                tensors[name] = _weight(file, name, opened.get_tensor(name)).to(dtype)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{file} is damaged or not a safetensors file ({error})") from error
     return tensors
+
+
+def _weight(file: Path, name: str, tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
+        raise CheckpointError(f"{file}: {name} has whole numbers, NaN or infinity for weights")
+    return tensor
 
 
 def _require_shape(
@@ -185,7 +210,7 @@ def _architecture(folder: Path) -> Architecture:
         raise CheckpointError(f"there is no {path}") from error
     except KeyError as error:
         raise CheckpointError(f"{path} lacks {error}") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise CheckpointError(
             f"{path} is not a configuration of Huginn's kind ({error})"
         ) from error
@@ -197,6 +222,7 @@ def _architecture_of(config: dict[str, Any]) -> Architecture:
     else:
         multiple = config.get("padding_multiple", 1)
         vocabulary = math.ceil(config["vocab_size"] / multiple) * multiple
+    _check_sizes(config)
     return Architecture(
         vocabulary=vocabulary,
         width=config["n_embd"],
@@ -212,6 +238,14 @@ def _architecture_of(config: dict[str, Any]) -> Architecture:
     )
 
 
+def _check_sizes(config: dict[str, Any]) -> None:
+    """Raise ValueError for a size that no model of this kind has, before memory is asked for."""
+    for name, most in _MOST.items():
+        size = config.get(name, 1)
+        if not is_int(size) or not 0 <= size <= most:
+            raise ValueError(f"{name} = {shorten(repr(size), 40)} is no size from 0 to {most}")
+
+
 def _shards(folder: Path) -> list[Path]:
     """The files of the weights, all of which exist."""
     index = folder / "model.safetensors.index.json"
@@ -223,6 +257,9 @@ def _shards(folder: Path) -> list[Path]:
             raise CheckpointError(f"{index} is not an index of shards ({error})") from error
     else:
         names = ["model.safetensors"]
+    outside = [name for name in names if Path(str(name)).name != name or name in ("", "..")]
+    if outside:
+        raise CheckpointError(f"{index} names files outside of its folder, such as {outside[0]!r}")
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise CheckpointError(f"{folder} lacks the weights {', '.join(missing)}")

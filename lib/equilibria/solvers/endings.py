@@ -1,7 +1,7 @@
 """Who has ended, when and why: the trace of a solve, and the stop tests that read it.
 
 =================  =========================================================================
-passed             |r| <= tol |G(y)|, with tol alone
+passed             |r| / |G(y)| <= tol, with tol alone
 lost               |r| beyond its limit or NaN, and the method does not take the point back
 stuck              the best residual no longer falls, or the method gives up; with tol alone
 =================  =========================================================================
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from equilibria.solvers.method import Method, Verdict
+from equilibria.solvers.norms import correct_norm, exact_range
 from equilibria.solvers.solution import Solution, Status
 
 __all__ = ["Endings", "Trace"]
@@ -28,13 +29,18 @@ SYNC_EVERY = 4  # evaluations between two stop tests on a device whose host must
 class Trace:
     """|r| and |G(y)| of each evaluation, (max_steps, B) each, NaN where none was made.
 
-    The rows are views that are made once: to index a tensor in each step would cost about as much
-    as the norm that is written there.
+    They are float32 at least, and good for numbers of any size (`equilibria.solvers.norms`). The
+    rows are views that are made once: to index a tensor in each step would cost about as much as
+    the norm that is written there.
     """
 
-    def __init__(self, y: Tensor, max_steps: int) -> None:
-        both = y.new_full((2, max_steps, y.shape[0]), torch.nan)
+    def __init__(self, y: Tensor, max_steps: int, *, sync_is_cheap: bool) -> None:
+        self.sync_is_cheap = sync_is_cheap
+        self.range = exact_range(y)
+        dtype = torch.promote_types(y.dtype, torch.float32)
+        both = y.new_full((2, max_steps, y.shape[0]), torch.nan, dtype=dtype)
         self.norms, self.images = both.unbind(0)
+        self.rows = both.unbind(1)  # both, (2, B) each
         self.norm_rows = self.norms.unbind(0)
         self.image_rows = self.images.unbind(0)
 
@@ -44,8 +50,16 @@ class Trace:
             r = r.detach()
         if g.requires_grad:
             g = g.detach()
-        vector_norm(r, dim=1, out=self.norm_rows[k])
-        vector_norm(g, dim=1, out=self.image_rows[k])
+        norm, image = self.norm_rows[k], self.image_rows[k]
+        vector_norm(r, dim=1, dtype=norm.dtype, out=norm)
+        vector_norm(g, dim=1, dtype=norm.dtype, out=image)
+        low, high = self.range
+        if self.sync_is_cheap:
+            least, most = (bound.item() for bound in torch.aminmax(self.rows[k]))
+            if low <= least and most <= high:
+                return
+        correct_norm(r, norm, low, high)
+        correct_norm(g, image, low, high)
 
 
 class Endings:
@@ -137,7 +151,7 @@ class Endings:
         if not (self.method.takes_back and k > 0 and verdict.rejections is None):
             going = norm <= self.limit
         if self.tol is not None:
-            above = norm > self.tol * self.trace.image_rows[k]
+            above = ~self._is_small(k, self.tol)
             going = above if going is None else going & above
         if self.any_ended or not self.sync_is_cheap:
             return True
@@ -146,11 +160,20 @@ class Endings:
     def _mark_passed(self, k: int, verdict: Verdict) -> None:
         if self.tol is None:
             return
-        norm, image = self.trace.norm_rows[k], self.trace.image_rows[k]
-        passed = (norm <= self.tol * image) & image.isfinite()  # inf is not small beside inf
+        passed = (
+            self._is_small(k, self.tol) & self.trace.image_rows[k].isfinite()
+        )  # inf / 2 inf is not small
         if verdict.decisive is not None:
             passed = passed & verdict.decisive
         self.passed[k] = passed
+
+    def _is_small(self, k: int, tol: float) -> Tensor:
+        """Where |r| / |G| is at most tol, (B,) bool; 0 / 0 is, NaN is not.
+
+        The quotient keeps its digits where tol |G| would underflow.
+        """
+        norm = self.trace.norm_rows[k]
+        return (norm / self.trace.image_rows[k] <= tol) | (norm == 0)
 
     def _mark_lost(self, k: int, verdict: Verdict) -> None:
         lost = ~(self.trace.norm_rows[k] <= self.limit)  # True for NaN

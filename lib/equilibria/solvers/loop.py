@@ -102,7 +102,7 @@ def iterate(
     batch = shape[0]
     y = y0.reshape(batch, -1)  # (B, n)
     sync_is_cheap = host_sync_is_cheap(y)
-    trace = Trace(y, max_steps)
+    trace = Trace(y, max_steps, sync_is_cheap=sync_is_cheap)
     endings = Endings(trace, method, y, tol, sync_is_cheap=sync_is_cheap)
     state, verdict = method.start(y, sync_is_cheap=sync_is_cheap)
     for k in range(max_steps):
@@ -110,7 +110,7 @@ def iterate(
         g = image_like(state.evaluate(G, y.view(shape), x), y0).reshape(batch, -1)
         r = g - y
         # record
-        trace.record(k, g, r)
+        trace.record(k, g, _exact_residual(g, y, r))
         # who has ended?
         endings.update(k, verdict)
         if endings.all_ended():
@@ -125,6 +125,11 @@ def iterate(
 def host_sync_is_cheap(y: Tensor) -> bool:
     """Whether the host can ask about tensors like ``y`` without waiting for another device."""
     return y.device.type == "cpu"
+
+
+def _exact_residual(g: Tensor, y: Tensor, r: Tensor) -> Tensor:
+    """G - y for the trace: half precision would round it to two or three digits."""
+    return r if r.dtype.itemsize >= 4 else g.float() - y.float()
 
 
 def _iterates(G: Operator, y: Tensor, x: Any, steps: int) -> Iterator[Tensor]:

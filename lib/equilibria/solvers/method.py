@@ -8,7 +8,7 @@ records and stops for all of them.
 ``y``     (B, n) the point of the present evaluation, flat
 ``g``     (B, n) G(y, x)
 ``r``     (B, n) residual g - y
-``norm``  (B,) |r|
+``norm``  (B,) |r|, in float32 at least
 ========  ==============================================================================
 """
 

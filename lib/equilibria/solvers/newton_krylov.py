@@ -22,10 +22,10 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.linalg import vector_norm
 
 from equilibria.checks import is_real, require, require_int, require_real
 from equilibria.derivatives import Arnoldi, tangent
+from equilibria.solvers import norms
 from equilibria.solvers.method import Method, MethodState, Operator, Verdict
 
 __all__ = ["NewtonKrylov"]
@@ -183,7 +183,7 @@ class NewtonKrylovState(MethodState):
 
     def step(self, y: Tensor, g: Tensor, r: Tensor, norm: Tensor) -> Verdict:
         """See `MethodState.step`."""
-        image = vector_norm(g, dim=1)
+        image = norms.norm(g)
         krylov, trial = self.phase == KRYLOV, self.phase == TRIAL
         falls = norm <= (1 - SUFFICIENT_DECREASE * self.length) * self.norm  # False for NaN
         accepted = (self.phase == BASE) | (trial & falls)

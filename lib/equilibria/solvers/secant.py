@@ -154,7 +154,7 @@ class SecantState(MethodState):
             return Verdict(ahead)
         if bad is not None:
             # from the best point, damping / 2^k of its residual at the k-th rejection in a row
-            length = self.settings.damping * 0.5**rejections.in_a_row
+            length = (self.settings.damping * 0.5**rejections.in_a_row).to(y)
             short = torch.addcmul(y, length.unsqueeze(1), r)
             ahead = torch.where(bad.unsqueeze(1), short, ahead)
         return Verdict(ahead, rejections=rejections.in_a_row)

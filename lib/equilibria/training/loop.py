@@ -20,8 +20,9 @@ from tqdm.auto import tqdm
 
 from equilibria import checkpoints
 from equilibria.checks import require
+from equilibria.training.saving import StateFile
 from equilibria.training.settings import Settings, step_generator
-from equilibria.training.state import Counters, TrainingState
+from equilibria.training.state import TrainingState
 
 __all__ = ["Outcome", "TrainingDiverged", "train"]
 
@@ -80,10 +81,10 @@ def train(
     select        name of the metric whose smallest value chooses the weights that are kept; it must
                   be measured on validation data. None keeps the last weights.
     state_folder  folder of NAME.state.safetensors, the unfinished training; by default that of the
-                  stem. The file is removed at the end.
+                  stem. It and the saving before it (`StateFile`) are removed at the end.
     progress      whether to show a progress bar
 
-    Raises CheckpointError where the saved state is damaged or was made with other settings. Raises
+    Raises CheckpointError where no saved state is whole, or where it is of other settings. Raises
     TrainingDiverged where the loss is non-finite again after five returns to the last saving, each
     with half the learning rate. Raises ValueError for minutes <= 0 or a missing ``validate``.
     """
@@ -96,9 +97,9 @@ def train(
         TrainingState(model, settings, memory if memory is not None else {}),
         settings=settings,
         name=stem.name,
-        path=Path(state_folder or stem.parent) / f"{stem.name}.state.safetensors",
-        declaration=json.dumps(
-            {"settings": asdict(settings), "card": card}, sort_keys=True, default=str
+        file=StateFile(
+            Path(state_folder or stem.parent) / f"{stem.name}.state.safetensors",
+            json.dumps({"settings": asdict(settings), "card": card}, sort_keys=True, default=str),
         ),
         minutes=minutes,
         validate=validate,
@@ -126,7 +127,7 @@ def train(
         full_card["metrics"] = best.best_metrics
         full_card["selected"] = {"by": select, "step": best.best_step, "of": settings.steps}
     checkpoints.save(stem, model, full_card)
-    sitting.path.unlink(missing_ok=True)
+    sitting.file.remove()
     return outcome
 
 
@@ -140,8 +141,7 @@ class _Sitting(Generic[ModelT]):
         *,
         settings: Settings,
         name: str,
-        path: Path,
-        declaration: str,
+        file: StateFile,
         minutes: float | None,
         validate: Callable[[ModelT], dict[str, float]] | None,
         select: str | None,
@@ -150,13 +150,11 @@ class _Sitting(Generic[ModelT]):
         self.state = state
         self.settings = settings
         self.name = name
-        self.path = path
-        self.declaration = declaration  # settings and card, as text
+        self.file = file
         self.minutes = minutes
         self.validate = validate
         self.select = select
-        if path.exists():
-            self._resume()
+        self._resume()
         self._remember()
         self.begun = time.monotonic()
         self.written = self.begun  # when the state was last written to the disk
@@ -264,9 +262,7 @@ class _Sitting(Generic[ModelT]):
         self._remember()
         if out_of_time or now - self.written > SECONDS_BETWEEN_WRITES:
             self.count_seconds()
-            # The key keeps its old name "recipe", so that unfinished trainings can go on.
-            metadata = {"recipe": self.declaration, "counters": self.state.counters.to_json()}
-            checkpoints.write_tensors(self.path, self.remembered, metadata)
+            self.file.write(self.remembered, self.state.counters)
             self.written = time.monotonic()
         return out_of_time
 
@@ -277,14 +273,19 @@ class _Sitting(Generic[ModelT]):
         self.remembered_best = (counters.best, counters.best_step, counters.best_metrics)
 
     def _resume(self) -> None:
-        """Continue from the saved state."""
-        tensors, metadata = checkpoints.read_tensors(self.path)
-        if metadata.get("recipe") != self.declaration:
-            raise checkpoints.CheckpointError(
-                f"{self.path} belongs to a training with other settings; delete it to start anew"
-            )
+        """Continue from the saved state, if there is one."""
+        saved = self.file.read()
+        if saved is None:
+            return
+        tensors, counters = saved
+        for name in self.state.snapshot():
+            if name not in tensors:
+                raise checkpoints.CheckpointError(
+                    f"{self.file.path} lacks {name}: it is of another version of this training; "
+                    "delete it to start anew"
+                )
         self.state.restore(tensors)
-        self.state.counters = Counters.from_json(metadata["counters"])
+        self.state.counters = counters
 
 
 def _is_due(step: int, every: int | None) -> bool:

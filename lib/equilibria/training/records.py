@@ -108,12 +108,18 @@ class CaseRecords:
     def seeds(self, name: str, *, profile: str | None = None) -> list[int]:
         """The seeds with which a model was trained, by the cards that are there."""
         cards = self.folder(profile).glob(f"{name}-seed*.json")
-        return sorted(int(card.stem.rpartition("seed")[2]) for card in cards)
+        seeds = [card.stem.rpartition("seed")[2] for card in cards]
+        return sorted(int(seed) for seed in seeds if seed.isdecimal())
 
     def has_weights(self, name: str, *, seed: int, profile: str | None = None) -> bool:
         """Whether the weights themselves are there."""
         stem = self.stem(name, seed=seed, profile=profile)
         return stem.with_name(f"{stem.name}.safetensors").is_file()
+
+    def unfinished(self, name: str, *, seed: int, profile: str) -> bool:
+        """Whether a training has begun and not ended."""
+        folder = self._state_folder(profile)
+        return any(folder.glob(f"{name}-seed{seed}.state.*"))
 
     def load(
         self, name: str, *, seed: int = 0, profile: str | None = None
@@ -153,7 +159,7 @@ class CaseRecords:
             loss,
             settings=settings,
             stem=self.stem(name, seed=settings.seed, profile=profile),
-            state_folder=data_folder() / "trainings" / self.case / profile,
+            state_folder=self._state_folder(profile),
             card={"name": name, "profile": profile, "device": device} | dict(card or {}),
             memory=memory,
             minutes=minutes,
@@ -197,6 +203,9 @@ class CaseRecords:
             summary = describe(record) if describe is not None else "recorded"
             print(f"{name} seed {seed}: {summary}", flush=True)
         return True
+
+    def _state_folder(self, profile: str) -> Path:
+        return data_folder() / "trainings" / self.case / profile
 
     def _unrecorded(self, names: Iterable[str], profile: str) -> Iterator[tuple[str, int]]:
         """(name, seed) of the finished models whose record is missing or of other weights."""

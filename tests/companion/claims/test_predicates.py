@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 from equilibria.companion.claims.predicates import PREDICATES, parse
-from equilibria.companion.claims.values import NoEvidence, NotFinite, compare, numbers, show
+from equilibria.companion.claims.values import NoEvidence, NotFinite, compare, numbers, show, spread
 
 # (predicate, values that hold, values that do not); `other` is what the second key holds
 CASES = [
     ({"at_most": 0.18}, [0.18, 0.1, [0.18, 0.0]], [0.1801, [0.1, 0.19]], None),
-    ({"at_least": 2}, [2, [2, 3]], [1.999, [3, 1]], None),
+    ({"at_least": 2}, [2, [2, 3]], [1.999, [3, 1], [1, 3]], None),
     ({"below": 1}, [0.999, -5], [1, [0, 1]], None),
     ({"above": 0}, [1e-9, [1, 2]], [0, -1, [1, 0]], None),
     ({"equals": "rises"}, ["rises"], ["falls", 1, True], None),
@@ -24,25 +24,51 @@ CASES = [
         None,
     ),
     (
+        {"climbs": {"factor": 2, "within": 0.5, "after": 0}},
+        [[1, 2, 3, 2]],
+        [[0, 0, 0, 0], [-4, -4, -4, -4], [-1, -1.01, -1.01, -1.01], [1, 2, 3.001, 2]],
+        None,
+    ),
+    (
+        {"climbs": {"by": 3, "within_absolute": 0.25, "after": 1}},
+        [[0.5, 3.75, 3.5], [0.5, 3.25, 3.5]],
+        [[0.5, 3.751, 3.5], [0.5, 3.249, 3.5], [0.501, 3.5, 3.5]],
+        None,
+    ),
+    (
         {"climbs": {"by": 3, "within_absolute": 0.2, "after": 1}},
         [[1, 4.1, 4], [-9, 20, 19.9]],
-        [[1, 3.9, 3.9], [1, 4.3, 4], [4, 4, 4]],
+        [[1, 3.9, 3.9], [1, 4.3, 4], [4, 4, 4], [[1, 4, 4], [1, 3, 3]]],
         None,
     ),
     (
         {"descends": {"factor": 2, "within": 0.02, "after": 1}},
-        [[3, 1, 1.019], [4, 1.01, 1]],
+        [[3, 1, 1.019], [4, 1.01, 1], [2, 1, 1], [[3, 1, 1], [4, 2, 2]]],
         [[3, 1, 1.03], [1.9, 1, 1], [1, 1, 1], [0, 0, 0], [8, 2, 1], [4, 1, 2, 1]],
+        None,
+    ),
+    (
+        {"descends": {"factor": 2, "within": 0.5, "after": 1}},
+        [[8, 3, 2], [8, 2, 3, 2], [4, 2, 2]],
+        [[8, 2, 3.001, 2], [[3, 1, 1], [1, 3, 3]], [-1, -1, -1]],
         None,
     ),
     (
         {"rises": {"slack": 0}},
         [[1, 2, 3], [1, 1, 2]],
-        [[1, 2, 1.9, 3], [1, 1, 1], [3, 2, 1]],
+        [[1, 2, 1.9, 3], [1, 1, 1], [3, 2, 1], [[1, 2, 3], [3, 2, 1]]],
         None,
     ),
     ({"rises": {"slack": 0.05}}, [[1, 2, 1.9, 2.1]], [[1, 2, 1.8, 2.1], [2, 1.95]], None),
     ({"falls": {"slack": 0}}, [[3, 2, 1], [3, 3, -1]], [[1, 2, 3], [3, 1, 2], [2, 2]], None),
+    (
+        {"falls": {"slack": 0.5}},
+        [[4, 2, 4, 3]],
+        [[4, 2, 4, 4], [[3, 2], [2, 3]], [4, 1, 4, 3]],
+        None,
+    ),
+    # the slack is of the largest size, whatever its sign
+    ({"rises": {"slack": 0.5}}, [[-4, -2, -4, -3]], [[-4, -1, -4, -3]], None),
     ({"less_than": {"key": "other"}}, [1, [1, 0]], [2, 3, [1, 2]], 2),
     ({"less_than": {"key": "other"}}, [0.5, [0.5, 2.9]], [1, [0, 3]], [1, 3]),
     ({"less_than": {"key": "other", "factor": 0.5}}, [0.99], [1], 2),
@@ -104,6 +130,7 @@ def test_a_number_that_is_not_finite_is_a_miss_and_not_missing(predicate, value)
         ({"less_than": {"key": "two"}}, [1, 2, 3], [1, 2]),
         ({"beats": {"key": "two"}}, [[1.0, 2.0]], [[1.0, 2.0, 3.0]]),
         ({"beats": {"key": "two"}}, [[1.0]], [[1.0]]),
+        ({"beats": {"key": "two"}}, [[1.0, 2.0], [1.0, 2.0, 3.0]], [[1.0, 2.0]]),
     ],
 )
 def test_what_cannot_be_compared_is_no_evidence(predicate, value, other):
@@ -121,6 +148,20 @@ def test_what_cannot_be_compared_is_no_evidence(predicate, value, other):
         {"close_to": {"value": 1}},
         {"close_to": {"value": 1, "relative": 0.1, "absolute": 0.1}},
         {"climbs": {"factor": 1, "within": 0.1, "after": 0}},
+        {"climbs": {"by": 0, "within": 0.1, "after": 0}},
+        {"climbs": {"by": 1, "within": 0, "after": 0}},
+        {"climbs": {"by": 1, "within_absolute": 0, "after": 0}},
+        {"climbs": {"by": 1, "within": 0.1, "after": -1}},
+        {"climbs": {"factor": 2, "after": 0}},
+        {"close_to": {"value": 1, "relative": 0}},
+        {"close_to": {"value": 1, "absolute": 0}},
+        {"descends": {"factor": 1, "within": 0.1, "after": 0}},
+        {"descends": {"factor": 2, "within": 0, "after": 0}},
+        {"descends": {"factor": 2, "within": 0.1, "after": -1}},
+        {"rises": {"slack": -0.1}},
+        {"falls": {"slack": -0.1}},
+        {"less_than": {"key": "a", "factor": 0}},
+        {"beats": {"key": "a", "by": -0.1}},
         {"climbs": {"within": 0.1, "after": 0}},
         {"climbs": {"factor": 2, "by": 1, "within": 0.1, "after": 0}},
         {"climbs": {"factor": 2, "within": 0.1, "within_absolute": 1, "after": 0}},
@@ -133,6 +174,46 @@ def test_what_cannot_be_compared_is_no_evidence(predicate, value, other):
 def test_a_wrong_predicate_is_refused(written):
     with pytest.raises(ValueError):
         parse(written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"climbs": {"factor": 1.5, "within": 0.5, "after": 0}},
+        {"climbs": {"by": 0.5, "within_absolute": 0.5, "after": 0}},
+        {"close_to": {"value": 1, "relative": 0.5}},
+        {"close_to": {"value": 1, "absolute": 0.5}},
+        {"descends": {"factor": 1.5, "within": 0.5, "after": 0}},
+        {"rises": {"slack": 0.5}},
+        {"falls": {"slack": 0}},
+        {"less_than": {"key": "a", "factor": 0.5}},
+        {"beats": {"key": "a", "by": 0.5, "standard_errors": 0}},
+        {"beats": {"key": "a", "by": 0}},
+    ],
+)
+def test_what_is_just_right_is_taken(written):
+    assert parse(written)
+
+
+def test_the_defaults_are_those_of_the_documentation():
+    beats = parse({"beats": {"key": "a"}})
+    assert (beats.by, beats.standard_errors, beats.lower_is_better) == (0.0, 2.0, False)
+    assert parse({"less_than": {"key": "a"}}).factor == 1.0
+
+
+def test_a_lead_is_one_by_more_than_two_standard_errors():
+    """Five samples whose differences have the mean 1 and a known standard error."""
+    theirs = [[0.0] * 5]
+    spread = torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0], dtype=torch.float64)
+    for error, holds in ((0.4999, True), (0.5001, False)):
+        ours = 1 + spread * error * math.sqrt(5) / spread.std()
+        assert compare([ours.tolist()], theirs).standard_error == pytest.approx(error, rel=1e-12)
+        for sign in (1, -1):
+            beats = parse({"beats": {"key": "a", "lower_is_better": sign < 0}})
+            assert beats.holds([(sign * ours).tolist()], lambda key: theirs) == holds
+    assert beats.here([(-ours).tolist()], lambda key: theirs) == "1 ± 0.5 (one seed each)"
+    two = parse({"beats": {"key": "a"}}).here([[1.0, 1.0], [1.0, 1.0]], lambda key: [[0.0, 0.0]])
+    assert two == "1 ± 0"
 
 
 def test_the_standard_error_of_a_gap_is_that_of_paired_samples_and_seeds():
@@ -152,6 +233,10 @@ def test_the_worst_of_several_rivals_decides():
     beats = parse({"beats": {"key": ["a", "b"]}})
     assert not beats.holds([[3.0, 3.1, 2.9]], rivals.get)
     assert beats.holds([[4.0, 4.1, 3.9]], rivals.get)
+    # the worst is the one whose lead is least beyond its own spread
+    rivals = {"a": [[0.0, 0.0, 0.0]], "b": [[-2.4, 0.0, 2.4]]}
+    assert beats.holds([[2.0, 2.0, 2.0]], lambda key: rivals["a"])
+    assert not beats.holds([[2.0, 2.0, 2.0]], rivals.get)
 
 
 def test_a_gap_between_equal_samples_is_nothing():
@@ -163,5 +248,8 @@ def test_a_gap_between_equal_samples_is_nothing():
 def test_values_in_words():
     assert show(0.123456) == "0.1235"
     assert show([1, 2, 3, 4, 5]) == "1 … 5"
+    assert show([1, 2, 3, 4]) == "1, 2, 3, 4"
+    assert (show(None), show("text"), show({})) == ("never", "text", "a table")
+    assert spread([3, 1, 2, 4]) == "3, 1, 2, 4" and spread([3, 1, 2, 4, 5]) == "1 to 5"
     assert show(True) == "True"
     assert numbers([[1], [2.5]]) == [1.0, 2.5]

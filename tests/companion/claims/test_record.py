@@ -4,12 +4,15 @@ import json
 import re
 
 import pytest
+import torch
 import yaml
+from equilibria import checkpoints
 from equilibria.companion import claims
 from equilibria.companion.claims import ClaimsError, record
 from equilibria.companion.claims.evidence import look_up
 from equilibria.companion.claims.model import SUMMARY_ROWS
 from equilibria.companion.claims.values import NoEvidence
+from equilibria.companion.provenance import origin
 
 CHECK = {
     "id": "error",
@@ -52,7 +55,9 @@ def measured(sample):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "results.json").write_text(data if isinstance(data, str) else json.dumps(data))
         provenance = folder / "provenance.json"
-        provenance.write_text("{}") if finished else provenance.unlink(missing_ok=True)
+        provenance.unlink(missing_ok=True)
+        if finished:
+            provenance.write_text(json.dumps(origin("01_first", profile)))
 
     written(GOOD)
     return written
@@ -94,11 +99,80 @@ def test_a_number_that_is_not_finite_misses_and_can_be_recorded(write, measured)
     assert claims.check("quick", accept="the solve failed") == 0
 
 
+@pytest.mark.parametrize("number", [str(10**400), "-" + "9" * 4000, "1e999"])
+def test_a_number_beyond_every_float_misses(write, measured, number):
+    measured(json.dumps(GOOD).replace("0.17", number))
+    assert verdict().word == "not reproduced" and not verdict().missing
+
+
+@pytest.mark.parametrize("depth", [400, 100_000])
+def test_a_result_that_nests_too_deep_reproduces_nothing(write, measured, depth):
+    measured(json.dumps(GOOD).replace("0.17", "[" * depth + "1" + "]" * depth))
+    assert verdict().word == "not reproduced"
+    assert verdict().missing or depth == 400  # 400 brackets can be counted
+
+
 def test_an_unfinished_run_is_no_evidence_but_for_its_own_notebook(write, measured):
     measured(GOOD, finished=False)
     assert verdict().word == "not reproduced"
     (claim,) = claims.load()
     assert claims.judge(claim, "quick", unfinished="01_first").word == "reproduced"
+
+
+@pytest.fixture
+def provenance(sample, measured):
+    return sample.root / "figures/quick/01_first/provenance.json"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"notebook": "02_second"}, "its run had notebook '02_second'"),
+        ({"profile": "paper"}, "its run had profile 'paper'"),
+        ({"lock": "0" * 64}, "its run had lock '0000"),
+        ({"lock": None}, "its run had lock None"),
+        (
+            {"weights": {"checkpoints/case/ours-seed0": "0" * 64}},
+            "run had other weights",
+        ),
+        ({"weights": {"checkpoints/case/gone-seed0": "0" * 64}}, "weights .*, which are not there"),
+        ({"weights": None}, "does not say which weights"),
+        (None, "provenance.json of 01_first is damaged"),
+    ],
+)
+def test_a_run_of_something_else_is_no_evidence(write, provenance, sample, change, says):
+    stem = sample.root / "data/checkpoints/case/ours-seed0"
+    checkpoints.save(stem, torch.nn.Linear(1, 1), {})
+    own = {"weights": {"checkpoints/case/ours-seed0": checkpoints.read_card(stem)["sha256"]}}
+    whole = origin("01_first", "quick")
+    provenance.write_text(json.dumps(whole | own))
+    assert verdict().word == "reproduced"
+    provenance.write_text("[1" if change is None else json.dumps(whole | own | change))
+    assert verdict().word == "not reproduced"
+    assert re.search(says, verdict().missing[0].here)
+    assert claims.check("quick", draft=True) == 1
+
+
+def test_a_run_notes_the_weights_that_it_loads(sample):
+    stem = sample.root / "data/checkpoints/case/ours-seed0"
+    checkpoints.save(stem, torch.nn.Linear(1, 1), {})
+    checkpoints.load(stem, torch.nn.Linear(1, 1))
+    found = origin("01_first", "quick")["weights"]
+    assert found["checkpoints/case/ours-seed0"] == checkpoints.read_card(stem)["sha256"]
+
+
+def test_a_record_of_other_weights_is_no_evidence(write, measured, sample):
+    stem = sample.root / "data/checkpoints/case/ours-seed0"
+    checkpoints.save(stem, torch.nn.Linear(1, 1), {})
+    record = sample.root / "data/checkpoints/case/test/ours-seed0.json"
+    record.parent.mkdir()
+    check = CHECK | {"record": "case/ours", "key": "error"}
+    write({"checks": [check]})
+    sha256 = checkpoints.read_card(stem)["sha256"]
+    for found, word in ((sha256, "reproduced"), ("0" * 64, "not reproduced")):
+        record.write_text(json.dumps({"error": 0.1, "sha256": found}))
+        assert verdict().word == word
+    assert "ours-seed0 was measured of other weights" in verdict().here
 
 
 def test_a_deviation_never_changes_a_verdict(write, measured):

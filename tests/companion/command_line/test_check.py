@@ -5,6 +5,7 @@ import json
 import pytest
 import yaml
 from equilibria.companion.command_line import main
+from equilibria.companion.provenance import origin
 
 CLAIM = {
     "id": "a",
@@ -30,7 +31,7 @@ def measured(sample):
     (sample.root / "claims.yml").write_text(yaml.safe_dump({"paper": [CLAIM]}))
     folder = sample.root / "figures/quick/01_first"
     folder.mkdir(parents=True)
-    (folder / "provenance.json").write_text("{}")
+    (folder / "provenance.json").write_text(json.dumps(origin("01_first", "quick")))
 
     def write(value):
         (folder / "results.json").write_text(json.dumps({"error": value}))

@@ -1,7 +1,9 @@
 """`equilibria train`: it finds the model and hands over the options."""
 
 import pytest
+from equilibria import checkpoints
 from equilibria.companion.command_line import main
+from torch import nn
 
 
 def test_the_options_reach_the_case(study):
@@ -32,3 +34,19 @@ def test_what_cannot_be_trained_is_refused(study, capsys, words, message):
     assert main(["train", *words]) == 2
     assert message in capsys.readouterr().err
     assert study.trained == []
+
+
+def test_a_finished_training_says_so_and_an_unfinished_one_goes_on(study, capsys, tmp_path):
+    stem = study.RECORDS.stem("small", seed=3)
+    checkpoints.save(stem, nn.Linear(1, 1), {"seconds": 1})
+    assert main(["train", "sample/small", "--seed", "3"]) == 0
+    assert capsys.readouterr().out == (
+        f"sample/small seed 3: finished; to train it anew, delete {stem}.*\n"
+    )
+    assert study.trained == []
+    state = tmp_path / "data/trainings/sample/quick/small-seed3.state.safetensors"
+    state.parent.mkdir(parents=True)
+    state.touch()
+    assert main(["train", "sample/small", "--seed", "3"]) == 0
+    assert main(["train", "sample/small", "--seed", "4"]) == 0
+    assert [options["seed"] for _, options in study.trained] == [3, 4]

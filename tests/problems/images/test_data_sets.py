@@ -55,6 +55,18 @@ def test_a_missing_data_set_says_how_to_get_it(tmp_path, monkeypatch):
         images.bsds500("all")
 
 
+def test_a_failed_download_is_called_one(tmp_path, monkeypatch):
+    from deepinv.datasets import bsds500
+
+    def no_network(*arguments, **settings):
+        raise ConnectionError("no network")
+
+    monkeypatch.setenv("EQUILIBRIA_DATA", str(tmp_path))
+    monkeypatch.setattr(bsds500, "download_archive", no_network)
+    with pytest.raises(ImageError, match=r"could not be downloaded \(no network\)"):
+        images.bsds500("train", download=True)
+
+
 def test_an_incomplete_data_set(tmp_path, monkeypatch):
     monkeypatch.setenv("EQUILIBRIA_DATA", str(tmp_path))
     folder = tmp_path / "BSDS500" / "BSDS500-master/BSDS500/data/images/val"

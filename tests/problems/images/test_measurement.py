@@ -20,6 +20,9 @@ def test_measurement():
     assert torch.equal(measure(0), measure(0))
     assert not torch.equal(measure(0), measure(1))
     assert torch.equal(measure(0, noise=0.0), blur(y))
+    assert torch.equal(measure(0, noise=0.03), measure(0)) and images.NOISE == 0.03
+    noise = measure(0, noise=0.5) - blur(y)
+    torch.testing.assert_close(measure(0, noise=0.25) - blur(y), noise / 2, rtol=0, atol=1e-6)
     assert (measure(0) - blur(y)).std().item() == pytest.approx(0.03, rel=0.03)
     with pytest.raises(ValueError, match="noise must be at least 0, got -1"):
         measure(0, noise=-1)
@@ -33,8 +36,11 @@ def test_psnr_and_ssim():
     truth = torch.rand(2, 3, 32, 32, dtype=f64) * 0.5
     torch.testing.assert_close(images.psnr(truth + 0.1, truth), torch.full((2,), 20.0, dtype=f64))
     worse = truth + 0.1 * noise(2, 3, 32, 32)
+    assert images.psnr(truth[:1] + 1, truth[:1]).item() == pytest.approx(0, abs=1e-13)
     assert (images.ssim(truth, truth) == 1).all()
     assert (images.ssim(worse, truth) < 0.9).all()
+    with pytest.raises(ValueError, match="zip"):
+        images.ssim(worse, truth[:1])
 
 
 def test_ssim_against_its_formula():

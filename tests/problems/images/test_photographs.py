@@ -1,6 +1,7 @@
 """A user's photograph: every usual kind is read, and each bad one is refused in a line."""
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -82,6 +83,18 @@ def test_tiny_images(tmp_path, size, says):
     picture(tmp_path / "a.png", size=size)
     with pytest.raises(ImageError, match=says):
         images.read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("side", [8001, 13_000, 20_000])
+def test_an_image_bomb_is_refused_before_it_is_decoded(tmp_path, side):
+    path = tmp_path / "a.png"
+    Image.new("1", (side, side)).save(path)  # a few kilobytes; 64, 169 and 400 million pixels
+    tracemalloc.start()
+    with pytest.raises(ImageError, match=r"a\.png.* (pixels|bomb)"):
+        images.read(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10**6
 
 
 def test_an_upload(tmp_path):

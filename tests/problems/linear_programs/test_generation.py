@@ -5,6 +5,8 @@ import json
 import pytest
 import torch
 from equilibria.problems import linear_programs as lp
+from equilibria.problems.linear_programs import generation
+from equilibria.problems.linear_programs.labels import Failure
 from safetensors import safe_open
 
 
@@ -55,6 +57,33 @@ def test_sizes_that_admit_no_program_end_with_an_error():
     sizes = {"variables": 2, "constraints": 12, "nonzeros": 24, "equality_probability": 1.0}
     with pytest.raises(lp.LinearProgramError, match="a feasible program"):
         lp.generate(1, **sizes, seed=0, progress=False)
+
+
+def fails_on(monkeypatch, share):
+    """HiGHS gives up on this share of the draws: b_0 is uniform in [-1, 1]."""
+
+    def label(program):
+        if program.b[0] < 2 * share - 1:
+            return Failure("was not solved (time limit)", unsolved=True)
+        return original(program)
+
+    original = generation.label
+    monkeypatch.setattr(generation, "label", label)
+
+
+def test_draws_that_highs_fails_on_are_counted_and_named(monkeypatch):
+    fails_on(monkeypatch, 0.02)
+    message = (
+        r"left out: \d+ that HiGHS failed on, the first: draw \d+ was not solved \(time limit\)"
+    )
+    with pytest.warns(UserWarning, match=message):
+        lp.generate(64, seed=3, progress=False)
+
+
+def test_a_share_of_failures_is_an_error(monkeypatch):
+    fails_on(monkeypatch, 0.2)
+    with pytest.raises(lp.LinearProgramError, match=r"of 64 draws, \d+ that HiGHS failed on"):
+        lp.generate(24, seed=3, progress=False)
 
 
 def cached(folder, **arguments):

@@ -115,9 +115,56 @@ def test_a_maximisation_is_negated(mps):
 
 
 def test_files_that_hold_no_linear_program_are_refused(mps, tmp_path):
-    with pytest.raises(lp.LinearProgramError, match="not a readable MPS file"):
+    with pytest.raises(lp.LinearProgramError, match="line 1: section NONSENSE"):
         lp.from_mps(mps("nonsense"))
-    with pytest.raises(lp.LinearProgramError, match="integer variables"):
-        lp.from_mps(mps(MPS.replace(" X COST", INTEGER, 1)))
     with pytest.raises(lp.LinearProgramError, match="no file"):
         lp.from_mps(tmp_path / "other.mps")
+
+
+OTHERS = {
+    "integer variables": ((" X COST", INTEGER), "line 7: integer variables"),
+    "binary": ((" UP BND X 4", " BV BND X"), "line 14: a bound of type BV"),
+    "semicontinuous": ((" UP BND X 4", " SC BND X 4"), "line 14: a bound of type SC"),
+    "quadratic": (("ENDATA", "QUADOBJ\n X X 1\nENDATA"), "line 16: section QUADOBJ"),
+    "ordered sets": (("ENDATA", "SOS\n S1 SOS1\n X 1\nENDATA"), "line 16: section SOS"),
+    "no objective": ((" N COST", " G COST"), "section ROWS: no objective"),
+    "a letter": (("X COST 1", "X COST 1O"), "line 7: '1O' is not a number"),
+    "no column": (("BND X", "BND Z"), "line 14: a bound of the variable 'Z'"),
+    "no row": (("RHS LIM1 4", "RHS LIM9 4"), 'Row name "LIM9" in RHS section is not defined'),
+    "no row in columns": (("X LIM2 1", "X LIM9 1"), "readable MPS file: Row name"),
+    "twice an entry": ((" X LIM2 1", " X LIM2 1\n X LIM2 2"), "has duplicate nonzero"),
+    "twice a column": (("RHS\n", " X LIM1 5\nRHS\n"), "have the same name"),
+    "twice a row": ((" G LIM2", " G LIM2\n L LIM2"), "have the same name"),
+    "twice a right side": (("LIM2 1\nBOUNDS", "LIM2 1\n R LIM1 7\nBOUNDS"), "duplicate value"),
+    "crossed bounds": ((" UP BND X 4", " UP BND X -4"), "inconsistent bounds"),
+    "a constant": (("RHS LIM1 4", "RHS COST 4 LIM1 4"), "section RHS: the objective has a const"),
+    "two files": (("ENDATA", "ENDATA\nNAME"), "line 17: after ENDATA"),
+    "half a pair": ((" X LIM2 1", " X LIM2"), "line 8: not a column's name and"),
+    "another bound": ((" UP BND X 4", " XX BND X 4"), "line 14: no bound has the type 'XX'"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_what_a_linear_program_does_not_have_is_refused_by_line(mps, kind):
+    change, message = OTHERS[kind]
+    with pytest.raises(lp.LinearProgramError, match=message):
+        lp.from_mps(mps(MPS.replace(*change, 1)))
+
+
+@pytest.mark.parametrize("set_name", [" ", " BND "])
+def test_bounds_of_every_type(mps, set_name):
+    bounds = "".join(
+        f" {kind}{set_name}{rest}\n" for kind, rest in [("FX", "X 1"), ("MI", "Y"), ("UP", "Y 0")]
+    )
+    text = MPS.partition("BOUNDS\n")[0] + "BOUNDS\n" + bounds + "ENDATA\n"
+    one = lp.from_mps(mps(text.replace("LIM2 1\nBOUNDS", "LIM2 -1\nBOUNDS")))
+    assert one.l.tolist() == [[1.0, -np.inf]] and one.u.tolist() == [[1.0, 0.0]]
+    assert torch.allclose(one.y, tensor([1.0, -2.0]))
+
+
+def test_no_file_that_was_cut_off_is_taken(mps):
+    whole = MPS.rstrip()
+    for length in range(len(whole)):
+        with pytest.raises(lp.LinearProgramError):
+            lp.from_mps(mps(whole[:length]), solved=False)
+    assert len(lp.from_mps(mps(whole))) == 1

@@ -8,6 +8,7 @@ from typing import Any
 
 from equilibria.companion.claims.model import Check, Claim
 from equilibria.companion.claims.values import NoEvidence
+from equilibria.companion.provenance import misfit
 from equilibria.paths import data_folder, figures_folder
 
 __all__ = ["look_up", "other_value", "value"]
@@ -69,9 +70,21 @@ def _read(claim: Claim, check: Check, key: str, profile: str, unfinished: str | 
     notebook, _, file = check.file.rpartition("/")
     notebook = notebook or claim.notebook
     folder = figures_folder() / profile / notebook
-    if notebook != unfinished and not (folder / "provenance.json").is_file():
-        raise NoEvidence(f"{notebook} has no finished run for {profile}")
+    if notebook != unfinished:
+        _require_present_run(folder / "provenance.json", notebook, profile)
     return look_up(_json(folder / f"{file}.json"), key)
+
+
+def _require_present_run(path: Path, notebook: str, profile: str) -> None:
+    """Raise `NoEvidence` unless a run of the present notebook, lock and weights has ended."""
+    if not path.is_file():
+        raise NoEvidence(f"{notebook} has no finished run for {profile}")
+    found = _json(path)
+    if not isinstance(found, dict):
+        raise NoEvidence(f"{path.name} of {notebook} is damaged")
+    reason = misfit(found, notebook, profile)
+    if reason is not None:
+        raise NoEvidence(f"{notebook} must be run again: {reason}")
 
 
 def _records(record: str, key: str, profile: str) -> Any:
@@ -83,9 +96,10 @@ def _records(record: str, key: str, profile: str) -> Any:
     case, _, model = record.partition("/")
     folder = data_folder() / "checkpoints" / case
     deeper = folder / profile / "test"
-    found = [_json(path) for path in sorted(deeper.glob(f"{model}-seed[0-9]*.json"))]
+    found = [_record(path) for path in sorted(deeper.glob(f"{model}-seed[0-9]*.json"))]
     if not found:
-        found = [_json(path) for path in sorted((folder / "test").glob(f"{model}-seed[0-9]*.json"))]
+        shipped = sorted((folder / "test").glob(f"{model}-seed[0-9]*.json"))
+        found = [_record(path) for path in shipped]
         if profile != "quick":
             found = [entry for entry in found if entry.get("profile") == profile]
     if not found:
@@ -93,10 +107,20 @@ def _records(record: str, key: str, profile: str) -> Any:
     return [look_up(entry, key) for entry in found]
 
 
+def _record(path: Path) -> Any:
+    """One record; raises `NoEvidence` where the weights beside it are others."""
+    entry = _json(path)
+    card = path.parents[1] / path.name  # some records are shipped without their weights
+    if card.is_file() and entry.get("sha256") != _json(card).get("sha256"):
+        case = path.parents[1].name
+        raise NoEvidence(f"{path.stem} was measured of other weights: `equilibria evaluate {case}`")
+    return entry
+
+
 def _json(path: Path) -> Any:
     if not path.is_file():
         raise NoEvidence(f"there is no {path.name} in {path.parent.name}")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise NoEvidence(f"{path.name} of {path.parent.name} is damaged: {error}") from error

@@ -81,9 +81,13 @@ def numbers(value: Value) -> list[float]:
         raise NotFinite("never")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise NoEvidence(f"{show(value)} is not a number")
-    if not math.isfinite(value):
+    try:
+        number = float(value)
+    except OverflowError:
+        raise NotFinite("a whole number beyond the largest float") from None
+    if not math.isfinite(number):
         raise NotFinite(f"{value}")
-    return [float(value)]
+    return [number]
 
 
 def curves(value: Value) -> Iterator[list[float]]:

@@ -91,4 +91,6 @@ def _find(claim: Claim, check: Check, profile: str, unfinished: str | None) -> F
         return Finding(check, "misses", str(error))
     except NoEvidence as error:
         return Finding(check, "missing", str(error))
+    except RecursionError:
+        return Finding(check, "missing", "too deeply nested")
     return Finding(check, state, here)

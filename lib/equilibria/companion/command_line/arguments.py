@@ -24,6 +24,8 @@ __all__ = [
     "seed",
 ]
 
+LARGEST_SEED = 2**32 - 1  # the largest that NumPy takes, as in notebooks/parameters/schema.yaml
+
 # The parsers of a program's verbs; argparse has no public name for their type.
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -84,7 +86,7 @@ def assignment(text: str) -> tuple[str, Any]:
         return name, value == "true"
     try:
         return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last: nested too deep
         return name, value
 
 
@@ -100,9 +102,11 @@ def positive(text: str) -> float:
 
 
 def seed(text: str) -> int:
-    """A whole number of at least 0."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    """A whole number from 0 to `LARGEST_SEED`."""
+    if not text.isdecimal() or len(text) > 10 or int(text) > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]!r} is not a whole number from 0 to {LARGEST_SEED}"
+        )
     return int(text)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -43,7 +45,7 @@ def add_parser(verbs: arguments.Verbs) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Execute the notebook; return 0, or 1 where it fails.
+    """Execute the notebook; return 0, or 1 where it fails. Ctrl-C ends the process: 130.
 
     Raises ParameterError before anything starts.
     """
@@ -52,7 +54,8 @@ def run(options: argparse.Namespace) -> int:
     for name, value in overrides.items():
         # `-p eta=1` is a float where the notebook's own value is one.
         if type(value) is int and type(defaults.get(name)) is float:
-            overrides[name] = float(value)
+            with contextlib.suppress(OverflowError):  # then the check refuses it
+                overrides[name] = float(value)
     if overrides.get("profile", options.profile) != options.profile:
         raise ParameterError(
             "choose the profile with --profile, which also sets the profile's other parameters"
@@ -73,4 +76,9 @@ def run(options: argparse.Namespace) -> int:
     except notebook_runner.NotebookFailed as error:
         print(f"equilibria: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        # The runner has said so. Sockets and threads of the kernel's client would take a second or
+        # two to close, and nothing is left to be written.
+        sys.stdout.flush()
+        os._exit(130)
     return 0

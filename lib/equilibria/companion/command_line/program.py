@@ -36,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
-    except (ParameterError, ClaimsError, CheckpointError, DataError) as error:
+    # an OSError is a full disk, a folder that is read-only or in the way
+    except (ParameterError, ClaimsError, CheckpointError, DataError, OSError) as error:
         print(f"equilibria: {error}", file=sys.stderr)
         return 2
 

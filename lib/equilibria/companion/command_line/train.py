@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from equilibria.companion.command_line import arguments
-from equilibria.companion.command_line.cases import case_names, find_case
+from equilibria.companion.command_line.cases import case_names, find_case, records_of
 from equilibria.companion.parameters import ParameterError
 
 __all__ = ["add_parser", "run"]
@@ -48,6 +48,12 @@ def run(options: argparse.Namespace) -> int:
             f"no model {options.name!r} in profile {options.profile}; there are {choices}"
         )
     arguments.require_device(options.device)
+    records = records_of(case)
+    model = {"seed": options.seed, "profile": options.profile}
+    if records and records.has_weights(name, **model) and not records.unfinished(name, **model):
+        stem = records.stem(name, **model)
+        print(f"{options.name} seed {options.seed}: finished; to train it anew, delete {stem}.*")
+        return 0
     case.train(
         name,
         profile=options.profile,

@@ -12,7 +12,7 @@ The measurement is x = A y + n. A is a convolution on the torus; n is Gaussian w
 
 from equilibria.problems.images.cropping import crops, draw
 from equilibria.problems.images.data_sets import bsds500, embedded, has_bsds500
-from equilibria.problems.images.kernels import levin09, motion_kernel
+from equilibria.problems.images.kernels import levin09, levin09_path, motion_kernel
 from equilibria.problems.images.measurement import NOISE, measure, psnr, ssim
 from equilibria.problems.images.photographs import ImageError, folder, from_png, read, to_png
 
@@ -27,6 +27,7 @@ __all__ = [
     "from_png",
     "has_bsds500",
     "levin09",
+    "levin09_path",
     "measure",
     "motion_kernel",
     "psnr",

@@ -65,8 +65,15 @@ def bsds500(split: str, *, download: bool = False) -> list[Tensor]:
         raise ImageError(f"BSDS500 is not in {place}: get it with {_DOWNLOAD}")
     from deepinv.datasets import BSDS500  # type: ignore[import-untyped]  # deepinv ships no types
 
+    if fetch:
+        try:
+            BSDS500(place, download=True, splits=[split], use_dict_output=True)
+        except (ValueError, OSError, zipfile.BadZipFile) as error:  # those of requests are OSErrors
+            raise ImageError(
+                f"BSDS500 could not be downloaded ({error}); delete {place} and try again"
+            ) from error
     try:
-        data_set = BSDS500(place, download=fetch, splits=[split], use_dict_output=True)
+        data_set = BSDS500(place, download=False, splits=[split], use_dict_output=True)
         photographs = [to_tensor(item["x"]) for item in data_set]
     except (NameError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise ImageError(

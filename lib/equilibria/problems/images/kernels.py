@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from equilibria.files import read_pinned
 from equilibria.paths import data_folder
-from equilibria.problems.images.photographs import ImageError
 
-__all__ = ["levin09", "motion_kernel"]
+__all__ = ["levin09", "levin09_path", "motion_kernel"]
 
 _POINTS = 2001  # of the discretised path of a camera shake
 _REACH = 0.85  # how far the path goes from the middle (0) to the edge (1) of the kernel
-_LEVIN09_KERNEL_1 = "535770f6"  # first digits of the sha256 of the float64 kernel
+_LEVIN09 = "c8a58c146b766ace03fc62c4d1c9652d249127d3ea76056e342454ddc871ad96"  # sha256 of the file
+_LEVIN09_KERNEL_1 = 3262  # bytes before the numbers of kernel 1
 
 
 def motion_kernel(*, size: int = 17, seed: int = 0) -> Tensor:
@@ -57,19 +59,18 @@ def levin09() -> Tensor | None:
     """The paper's kernel, (17, 17), float64: number 1 of Levin et al. 2009.
 
     It is read from ``data/degradations/Levin09.npy``; None where there is no such file.
-    Raises `ImageError` where the file cannot be read or is another one.
+    Raises `DataError` where the file cannot be read or is another one.
     """
-    file = data_folder() / "degradations" / "Levin09.npy"
+    file = levin09_path()
     if not file.is_file():
         return None
-    from deepinv.utils import load_degradation  # type: ignore[import-untyped]  # ships no types
+    content = read_pinned(file, _LEVIN09)
+    # The file is a pickle, which is not unpickled: in this very file the numbers of kernel 1 lie
+    # here, column by column.
+    columns = np.frombuffer(content, "<f8", count=17 * 17, offset=_LEVIN09_KERNEL_1)
+    return torch.from_numpy(columns.reshape(17, 17).T.copy())
 
-    try:
-        loaded: Tensor = load_degradation(file.name, file.parent, index=1, download=False)
-    except (OSError, ValueError, IndexError, TypeError) as error:
-        raise ImageError(f"{file} cannot be read ({error})") from error
-    kernel = loaded.squeeze().double().contiguous()
-    digest = hashlib.sha256(kernel.numpy().tobytes()).hexdigest()
-    if not digest.startswith(_LEVIN09_KERNEL_1):
-        raise ImageError(f"{file} is not the file of Levin et al. 2009: kernel 1 differs")
-    return kernel
+
+def levin09_path() -> Path:
+    """Where the file of `levin09` belongs."""
+    return data_folder() / "degradations" / "Levin09.npy"

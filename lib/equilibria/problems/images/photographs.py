@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +19,14 @@ from equilibria.files import DataError
 __all__ = ["ImageError", "folder", "from_png", "read", "to_png", "to_tensor"]
 
 _SMALLEST = 32  # the shortest side in pixels that `read` accepts
+_MOST_PIXELS = 64 * 10**6  # decoding takes up to 15 bytes for each
+_UNREADABLE = (
+    UnidentifiedImageError,
+    OSError,
+    SyntaxError,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
 _LARGEST = 1024  # `read` scales longer sides down to this many pixels
 
 
@@ -33,15 +42,19 @@ def read(path: str | Path | BinaryIO, *, largest: int = _LARGEST) -> Tensor:
     a printed line says so.
 
     Raises `ImageError` for a missing or damaged file, for a file that is not an image, and for an
-    image with a side below 32 pixels.
+    image with a side below 32 pixels or more than 64 million pixels.
     """
     name = str(path) if isinstance(path, str | Path) else "the upload"
     try:
-        with Image.open(path) as file:
-            image = _to_rgb(ImageOps.exif_transpose(file), name)
+        with warnings.catch_warnings():
+            # Pillow only warns of some images that would fill the memory.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as file:
+                _require_few_pixels(file, name)
+                image = _to_rgb(ImageOps.exif_transpose(file), name)
     except FileNotFoundError:
         raise ImageError(f"path: there is no file {name!r}") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except _UNREADABLE as error:
         raise ImageError(f"path: {name!r} cannot be read as an image ({error})") from None
     if min(image.size) < _SMALLEST:
         raise ImageError(
@@ -84,6 +97,16 @@ def to_png(image: Tensor) -> str:
 def from_png(text: str) -> NDArray[np.uint8]:
     """The pixels, (H, W, 3), uint8, of a picture that `to_png` wrote."""
     return np.array(Image.open(io.BytesIO(base64.b64decode(text))))
+
+
+def _require_few_pixels(image: Image.Image, name: str) -> None:
+    """Raise `ImageError` for an image that would take gigabytes; it is not decoded yet."""
+    pixels = image.width * image.height
+    if pixels > _MOST_PIXELS:
+        raise ImageError(
+            f"path: {name!r} has {pixels / 1e6:.0f} million pixels, and {_MOST_PIXELS // 10**6} "
+            "million are the most that is read; scale it down"
+        )
 
 
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:

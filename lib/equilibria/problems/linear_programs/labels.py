@@ -40,9 +40,13 @@ class Label:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a program has no label, to be read after its name: "is infeasible"."""
+    """Why a program has no label, to be read after its name: "is infeasible".
+
+    unsolved  True where HiGHS gave up, so that an optimum may well exist
+    """
 
     reason: str
+    unsolved: bool
 
 
 def solve(programs: LinearPrograms, *, progress: bool = True) -> LinearPrograms:
@@ -71,7 +75,9 @@ def label(program: Program) -> Label | Failure:
     """
     result = _highs(program)
     if result.status != 0:
-        return Failure(_REASONS.get(result.status, f"was not solved ({result.message})"))
+        if result.status in _REASONS:
+            return Failure(_REASONS[result.status], unsolved=False)
+        return Failure(f"was not solved ({result.message})", unsolved=True)
     y: Floats = result.x
     multipliers = _row_multipliers(program, result)
     violation = max(_row_violation(program, y), _bound_violation(program, y))
@@ -87,7 +93,7 @@ def label(program: Program) -> Label | Failure:
     gap_scale = scale if abs(objective) < 1 else abs(objective)
     if violation > _TOLERANCE * scale or gap > _TOLERANCE * gap_scale:
         message = f"HiGHS's answer has violation {violation:.1e} and duality gap {gap:.1e}"
-        return Failure(f"was not solved ({message})")
+        return Failure(f"was not solved ({message})", unsolved=True)
     y = _shortest_optimum(program, y, multipliers)
     return Label(y, float(program.c @ y))
 

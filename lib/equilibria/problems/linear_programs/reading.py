@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from scipy import sparse  # type: ignore[import-untyped]  # SciPy ships no types
 
 from equilibria.checks import require
 from equilibria.problems.linear_programs.labels import solve
+from equilibria.problems.linear_programs.mps import check_mps
 from equilibria.problems.linear_programs.programs import (
     Floats,
     LinearProgramError,
@@ -79,7 +82,8 @@ def from_mps(path: str | Path, *, solved: bool = True) -> LinearPrograms:
     """The program in an MPS file, through `from_arrays`, with the label if ``solved``.
 
     A row with two finite sides becomes two rows, and a maximisation is negated. Raises
-    `LinearProgramError` for a file that HiGHS cannot read and for integer variables.
+    `LinearProgramError`, which names line or section, for a file that is cut off or damaged, and
+    for what no linear program has, such as integer variables and a quadratic objective.
     """
     model = _read_model(Path(path))
     A = _model_matrix(model)
@@ -145,14 +149,25 @@ def _read_model(path: Path) -> Any:
 
     if not path.is_file():
         raise LinearProgramError(f"path: there is no file {path}")
+    check_mps(path)
     reader = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy's types are incomplete
-    reader.setOptionValue("output_flag", False)
-    if reader.readModel(str(path)) == highspy.HighsStatus.kError:
-        raise LinearProgramError(f"path: {path} is not a readable MPS file")
+    reader.setOptionValue("log_to_console", False)
+    with tempfile.TemporaryDirectory(prefix="eq-") as folder:
+        log = Path(folder) / "log"
+        reader.setOptionValue("log_file", str(log))
+        status = reader.readModel(str(path))
+        reader.setOptionValue("log_file", "")
+        said = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    # HiGHS warns of what it leaves out, and calls the result fine.
+    warning = re.search(r"^(WARNING|ERROR): *(.+)$", said, re.MULTILINE)
+    if status != highspy.HighsStatus.kOk or warning is not None:
+        reason = warning[2] if warning is not None else "HiGHS does not say why"
+        raise LinearProgramError(f"path: {path} is not a readable MPS file: {reason}")
     model = reader.getLp()
-    if any(kind != highspy.HighsVarType.kContinuous for kind in model.integrality_):
+    if model.offset_ != 0:
         raise LinearProgramError(
-            f"path: {path} has integer variables, and linear programs have none; relax them first"
+            f"path: {path}, section RHS: the objective has a constant, {-model.offset_:g}, for "
+            "which there is no place here; take it out"
         )
     return model
 

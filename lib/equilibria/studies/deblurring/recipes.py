@@ -23,16 +23,12 @@ from torch import Tensor, nn
 
 from equilibria.operators.blur import Blur
 from equilibria.operators.deblurring import Denoiser, Explicit, ImplicitHQS, ImplicitPGD, Unfolded
-from equilibria.paths import data_folder
 from equilibria.problems import images
 
 __all__ = ["DEPTHS", "RECIPES", "Recipe", "kernel", "kind_of", "names", "new"]
 
 DEPTHS = {"quick": (1, 2, 4, 8), "paper": (1, 2, 4, 8, 16, 32)}  # K of `unfolded-K`, by profile
-_GET_LEVIN09 = (
-    'python -c "from deepinv.utils import load_degradation; '
-    "load_degradation('Levin09.npy', 'data/degradations', index=1)\""
-)
+_LEVIN09 = "https://huggingface.co/datasets/deepinv/degradations/resolve/main/Levin09.npy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +96,9 @@ def kernel(profile: str) -> Tensor:
         return images.motion_kernel()
     kernel = images.levin09()
     if kernel is None:
-        file = data_folder() / "degradations" / "Levin09.npy"
-        raise images.ImageError(f"the profile paper needs {file}: get it with {_GET_LEVIN09}")
+        raise images.ImageError(
+            f"the profile paper needs {images.levin09_path()}: put {_LEVIN09} there"
+        )
     return kernel
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import torch.hub
 from torch import Tensor, nn
 
 from equilibria import checkpoints, splits, training
-from equilibria.files import DataError
+from equilibria.files import DataError, read_pinned
 from equilibria.operators.blur import Blur
 from equilibria.operators.deblurring import DeblurringOperator, Denoiser
+from equilibria.paths import data_folder
 from equilibria.problems import images
 from equilibria.solvers import trajectory
 from equilibria.studies.deblurring.measures import psnr_along_t
@@ -24,6 +27,12 @@ __all__ = ["train"]
 _LARGEST_NOISE = 0.15  # noise level of the denoiser's training: uniform from 0 to this
 _VALIDATION_NOISE = 0.05  # noise level at which the denoiser is validated
 _VALIDATION_STEPS = (10, 30, 100)  # t at which an iterated model is validated
+# deepinv's published denoiser, of one commit of the repository that hosts it.
+_DRUNET = (
+    "https://huggingface.co/deepinv/drunet/resolve/7e079a6800958ae777b48e41fc1202a2ee21ecbe/"
+    "drunet_deepinv_color_finetune_22k.pth"
+)
+_DRUNET_SHA256 = "20296845d272d3d786b89ea3c1208d5f2ceb57658a499d4dd28073cbb73508aa"
 _UNROLLED_STEPS = 10  # iterations through which `unrolled-pgd` is trained
 
 Loss = Callable[[nn.Module, int, torch.Generator], Tensor]  # loss(model, step, generator)
@@ -198,25 +207,30 @@ def _start_from_denoiser(model: nn.Module, profile: str) -> None:
 def _fetch_denoiser(profile: str, seed: int) -> training.Outcome:
     """Save deepinv's published DRUNet as the denoiser of a profile.
 
-    Raises `DataError` where it cannot be downloaded.
+    Raises `DataError` where it cannot be downloaded, and where what comes is another file.
     """
-    from deepinv.models import DRUNet  # type: ignore[import-untyped]  # deepinv ships no types
-
     stem = RECORDS.stem("denoiser", seed=seed, profile=profile)
-    try:
-        published = DRUNet(pretrained="download").state_dict()
-    except OSError as error:  # no network or no space; the exceptions of requests are OSErrors
-        raise DataError(
-            f"the published weights of DRUNet cannot be fetched ({error}): "
-            f"run the same command once where there is a network, and copy {stem.parent}"
-        ) from error
+    file = data_folder() / "downloads" / _DRUNET.rpartition("/")[2]
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in file.parent.glob(f"{file.name}.*.partial"):  # of a download that was killed
+            leftover.unlink(missing_ok=True)
+        try:
+            torch.hub.download_url_to_file(_DRUNET, str(file), hash_prefix=_DRUNET_SHA256)
+        except (OSError, RuntimeError) as error:  # no network or no space; another file
+            raise DataError(
+                f"the published weights of DRUNet cannot be fetched ({error}): "
+                f"put {_DRUNET} there as {file}"
+            ) from error
+    content = io.BytesIO(read_pinned(file, _DRUNET_SHA256))
+    published = torch.load(content, map_location="cpu", weights_only=True)
     model = new("denoiser", profile=profile)
     assert isinstance(model, Denoiser)
     model.unet.load_state_dict(published)
     card = {
         "name": "denoiser",
         "profile": profile,
-        "source": "deepinv, DRUNet(pretrained='download')",
+        "source": _DRUNET,
     }
     checkpoints.save(stem, model, card)
     print(f"denoiser: the published weights are now in {stem.parent}")
