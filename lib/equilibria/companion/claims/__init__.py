@@ -4,6 +4,7 @@ from equilibria.companion.claims.check import check
 from equilibria.companion.claims.model import Check, Claim, ClaimsError, load, published
 from equilibria.companion.claims.notebook import show_verdicts
 from equilibria.companion.claims.pages import notebook_table, terminal_table, write_pages
+from equilibria.companion.claims.paper_map import Place, long_map, places, short_map
 from equilibria.companion.claims.record import accept, differences, read
 from equilibria.companion.claims.verdicts import Finding, Verdict, judge, judge_all
 
@@ -12,6 +13,7 @@ __all__ = [
     "Claim",
     "ClaimsError",
     "Finding",
+    "Place",
     "Verdict",
     "accept",
     "check",
@@ -19,9 +21,12 @@ __all__ = [
     "judge",
     "judge_all",
     "load",
+    "long_map",
     "notebook_table",
+    "places",
     "published",
     "read",
+    "short_map",
     "show_verdicts",
     "terminal_table",
     "write_pages",
