@@ -1,11 +1,13 @@
 """The map of the paper: every place of it, from claims and results alone."""
 
 import json
+import re
 
 import pytest
 import yaml
 from equilibria.companion import claims
 from equilibria.companion.claims import pages
+from equilibria.companion.parameters import find_notebook
 
 CHECK = {"id": "error", "says": "the error", "key": "error", "bound_from": "published"}
 BOTH = {"quick": "no time", "paper": "no time"}
@@ -87,3 +89,11 @@ def test_every_theorem_figure_and_table_of_the_paper_is_on_the_map():
     wanted += [f"Table {number}" for number in range(1, 6)]
     found = [place.name for place in claims.places(claims.judge_all("quick"))]
     assert found[: len(wanted)] == wanted
+
+
+@pytest.mark.parametrize("claim", claims.load(), ids=lambda claim: claim.id)
+def test_the_section_of_a_claim_is_a_heading_of_its_notebook(claim):
+    cells = json.loads(find_notebook(claim.notebook).read_text())["cells"]
+    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    headings = re.findall(r"^#+ (.+)$", "\n".join(texts), re.MULTILINE)
+    assert claim.section is None or claim.section in headings

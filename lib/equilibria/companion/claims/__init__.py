@@ -3,7 +3,7 @@
 from equilibria.companion.claims.check import check
 from equilibria.companion.claims.model import Check, Claim, ClaimsError, load, published
 from equilibria.companion.claims.notebook import show_verdicts
-from equilibria.companion.claims.pages import notebook_table, terminal_table, write_pages
+from equilibria.companion.claims.pages import full_page, notebook_table, terminal_table, write_pages
 from equilibria.companion.claims.paper_map import Place, long_map, places, short_map
 from equilibria.companion.claims.record import accept, differences, read
 from equilibria.companion.claims.verdicts import Finding, Verdict, judge, judge_all
@@ -18,6 +18,7 @@ __all__ = [
     "accept",
     "check",
     "differences",
+    "full_page",
     "judge",
     "judge_all",
     "load",

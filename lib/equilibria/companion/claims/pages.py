@@ -23,6 +23,7 @@ __all__ = [
     "MAP_BEGIN",
     "MAP_END",
     "count",
+    "full_page",
     "notebook_table",
     "terminal_table",
     "write_pages",
@@ -68,7 +69,7 @@ def write_pages(verdicts: list[Verdict], profile: str) -> list[Path]:
     """
     folder = figures_folder() / profile
     folder.mkdir(parents=True, exist_ok=True)
-    written = [write_atomically(folder / "README.md", _full_page(verdicts, profile, read()))]
+    written = [write_atomically(folder / "README.md", full_page(verdicts, profile))]
     if profile == "quick" and folder.is_relative_to(project_root()):
         written.append(_write_summary(verdicts, folder))
     return written
@@ -115,7 +116,8 @@ def _summary(verdicts: list[Verdict], link: str) -> str:
     return f"{table}\n\n† Read the caveat in the whole record first."
 
 
-def _full_page(verdicts: list[Verdict], profile: str, record: Record) -> str:
+def full_page(verdicts: list[Verdict], profile: str) -> str:
+    """The whole record of a profile: every claim with every check, and the history of changes."""
     paper = [verdict for verdict in verdicts if not verdict.claim.ours]
     ours = [verdict for verdict in verdicts if verdict.claim.ours]
     parts = [
@@ -130,7 +132,7 @@ def _full_page(verdicts: list[Verdict], profile: str, record: Record) -> str:
         "## Claims of this project",
         *(_claim_block(verdict, heading="###", links=True) for verdict in ours),
         "## History",
-        _history(record, profile),
+        _history(read(), profile),
     ]
     return "\n\n".join(parts) + "\n"
 
