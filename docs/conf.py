@@ -1,5 +1,6 @@
 """Settings of the site: `make site` builds it, without a request to another host."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import equilibria
 from docstrings import take_bars_literally, to_rst
+from docutils import nodes
 
 project = "equilibria"
 author = "the equilibria authors"
@@ -61,10 +63,20 @@ if repository:
 
 
 def setup(app):
-    """Teach Sphinx how docstrings are written here."""
+    """Teach Sphinx how docstrings are written here, and what pictures of notebooks show."""
     take_bars_literally()
 
     def convert(app, what, name, obj, options, lines):
         lines[:] = to_rst(lines)
 
+    def describe(app, document):
+        for cell in document.findall(
+            lambda node: "cell" in getattr(node, "attributes", {}).get("classes", ())
+        ):
+            pictures = list(cell.findall(nodes.image))
+            texts = json.loads(pictures[0]["alt"]) if pictures else []
+            for picture, text in zip(pictures, texts, strict=True):
+                picture["alt"] = text
+
     app.connect("autodoc-process-docstring", convert)
+    app.connect("doctree-read", describe)

@@ -1,7 +1,8 @@
 """What each figure shows, in words: for readers who cannot see it, and for the gallery.
 
-The text is the first paragraph of the docstring of the function that draws the figure. A notebook's
-cell says which one that is: it calls ``draw.<function>`` and ``figures.save(run, ..., "<name>")``.
+The text is the description that the picture's file carries. Where it has none, it is the first
+paragraph of the docstring of the function that draws the figure; a notebook's cell says which one
+that is, since it calls ``draw.<function>`` and ``figures.save(run, ..., "<name>")``.
 """
 
 import ast
@@ -9,7 +10,10 @@ import importlib
 import inspect
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,8 @@ class Figure:
     text: str  # what it shows
 
 
-def figures_of(notebook: dict[str, Any]) -> list[Figure]:
-    """The figures that a notebook saves, in its order."""
+def figures_of(notebook: dict[str, Any], folder: Path) -> list[Figure]:
+    """The figures that a notebook saves into ``folder``, in its order."""
     found, drawing, section = [], {}, ""
     for index, cell in enumerate(notebook["cells"]):
         source = "".join(cell["source"])
@@ -35,9 +39,17 @@ def figures_of(notebook: dict[str, Any]) -> list[Figure]:
             drawing |= _drawing_modules(tree)
             texts = list(_texts(tree, drawing))
             for position, name in enumerate(_saved(tree)):
-                text = texts[min(position, len(texts) - 1)] if texts else f"Figure of “{section}”."
+                drawn = texts[min(position, len(texts) - 1)] if texts else ""
+                text = _description(folder / f"{name}.png") or drawn or f"Figure of “{section}”."
                 found.append(Figure(name, index, section, text))
     return found
+
+
+def _description(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    with Image.open(path) as picture:
+        return str(picture.info.get("Description", ""))
 
 
 def _parse(source: str) -> ast.Module:

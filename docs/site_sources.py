@@ -26,6 +26,7 @@ from sphinxcontrib.katex import katex_version
 
 ROOT = project_root()
 PROFILE = "quick"
+FIGURES = ROOT / "figures" / PROFILE
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<to>[^)\s]+)\)")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # Rooms of the library that have a page per module; the others have one page each.
@@ -131,23 +132,40 @@ def read_notebook(name: str) -> dict[str, Any]:
 
 def staged_notebook(target: Path, name: str, notebook: dict[str, Any]) -> str:
     """A notebook for the site: without widgets, which need a kernel, and with texts for figures."""
-    texts = {figure.cell: figure.text for figure in figures_of(notebook)}
     path = ROOT / "notebooks" / f"{name}.ipynb"
+    saved: dict[int, list[str]] = {}
+    for figure in figures_of(notebook, FIGURES / name):
+        saved.setdefault(figure.cell, []).append(figure.text)
     notebook["metadata"].pop("widgets", None)
     for index, cell in enumerate(notebook["cells"]):
         if cell["cell_type"] == "markdown":
             cell["source"] = with_links(target, "".join(cell["source"]), path)
         elif cell["cell_type"] == "code":
             cell["outputs"] = [output for output in cell["outputs"] if is_shown(output)]
-            if index in texts:
-                cell["metadata"]["mystnb"] = {"image": {"alt": texts[index]}}
+            texts = picture_texts(cell["outputs"], saved.get(index, []))
+            # conf.py gives each picture of the cell its own text.
+            cell["metadata"]["mystnb"] = {"image": {"alt": json.dumps(texts)}}
     return json.dumps(notebook)
 
 
 def is_shown(output: dict[str, Any]) -> bool:
-    """Whether a page can show an output: a widget without a picture beside it is none."""
+    """Whether a page can show an output; a widget is taken away where something else is there."""
     data = output.get("data", {})
-    return WIDGET not in data or "image/png" in data or "text/html" in data
+    if data.pop(WIDGET, None) is None:
+        return True
+    return bool(data.keys() - {"text/plain"})
+
+
+def picture_texts(outputs: list[dict[str, Any]], saved: list[str]) -> list[str]:
+    """A text for each picture of a cell: its own, or that of the figure that the cell saves."""
+    rest = iter(saved)
+    texts = []
+    for output in outputs:
+        if "image/png" in output.get("data", {}):
+            own = output.get("metadata", {}).get("image/png", {}).get("alt")
+            text = next(rest, None)
+            texts.append(own or text or "A picture that the cell above draws.")
+    return texts
 
 
 # --- pages that are made here -------------------------------------------------------------------
@@ -191,7 +209,9 @@ def gallery_page(target: Path, drawn: dict[str, dict[str, Any]]) -> str:
     for name, notebook in drawn.items():
         title = re.sub(r"^# ", "", "".join(notebook["cells"][0]["source"]).partition("\n")[0])
         parts += [f"## {title}", ":::::{container} gallery"]
-        parts += [gallery_entry(target, name, figure) for figure in figures_of(notebook)]
+        parts += [
+            gallery_entry(target, name, figure) for figure in figures_of(notebook, FIGURES / name)
+        ]
         parts.append(":::::")
     return "\n\n".join(parts) + "\n"
 
