@@ -43,6 +43,7 @@ html_title = "equilibria"
 html_static_path = ["_static", "../build/katex/static"]
 html_css_files = ["site.css"]
 html_js_files = [("verdicts.js", {"defer": "defer"})]
+html_context = {"default_mode": "auto"}  # light or dark, as the reader has it
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {"use_download_button": False, "show_toc_level": 2, "home_page_in_toc": True}
