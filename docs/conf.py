@@ -49,17 +49,11 @@ html_show_sourcelink = False
 html_theme_options = {"use_download_button": False, "show_toc_level": 2, "home_page_in_toc": True}
 
 # The hosting service says where the repository is. Elsewhere nobody can open it on the web.
-repository = os.environ.get("GITHUB_REPOSITORY")
-if repository:
+if "GITHUB_REPOSITORY" in os.environ:
     html_theme_options |= {
-        "repository_url": f"https://github.com/{repository}",
+        "repository_url": f"https://github.com/{os.environ['GITHUB_REPOSITORY']}",
         "repository_branch": os.environ.get("GITHUB_REF_NAME", "main"),
         "use_repository_button": True,
-        "launch_buttons": {
-            "binderhub_url": "https://mybinder.org",
-            "colab_url": "https://colab.research.google.com",
-            "notebook_interface": "jupyterlab",
-        },
     }
 
 

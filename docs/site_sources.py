@@ -28,6 +28,7 @@ ROOT = project_root()
 PROFILE = "quick"
 FIGURES = ROOT / "figures" / PROFILE
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<to>[^)\s]+)\)")
+TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # Rooms of the library that have a page per module; the others have one page each.
 LARGE = ("operators", "problems", "studies", "companion")
@@ -137,6 +138,7 @@ def staged_notebook(target: Path, name: str, notebook: dict[str, Any]) -> str:
     for figure in figures_of(notebook, FIGURES / name):
         saved.setdefault(figure.cell, []).append(figure.text)
     notebook["metadata"].pop("widgets", None)
+    links = launch_links(name, notebook)
     for index, cell in enumerate(notebook["cells"]):
         if cell["cell_type"] == "markdown":
             cell["source"] = with_links(target, "".join(cell["source"]), path)
@@ -145,7 +147,27 @@ def staged_notebook(target: Path, name: str, notebook: dict[str, Any]) -> str:
             texts = picture_texts(cell["outputs"], saved.get(index, []))
             # conf.py gives each picture of the cell its own text.
             cell["metadata"]["mystnb"] = {"image": {"alt": json.dumps(texts)}}
+    first = next(cell for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    first["source"] = TITLE.sub(rf"\g<0>\n\n{links}\n", first["source"], count=1)
     return json.dumps(notebook)
+
+
+def launch_links(name: str, notebook: dict[str, Any]) -> str:
+    """Where a notebook can be run on the web: nowhere, unless the repository has an address there.
+
+    Colab opens the file alone, and so has no library for a notebook that imports it.
+    """
+    repository = os.environ.get("GITHUB_REPOSITORY")
+    if not repository:
+        return ""
+    branch = os.environ.get("GITHUB_REF_NAME", "main")
+    binder = f"https://mybinder.org/v2/gh/{repository}/{branch}"
+    links = [f"[Run it on Binder]({binder}?urlpath=lab/tree/notebooks/{name}.ipynb)"]
+    codes = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+    if not any(re.search(r"^(import|from) equilibria\b", code, re.MULTILINE) for code in codes):
+        colab = f"https://colab.research.google.com/github/{repository}/blob/{branch}"
+        links.append(f"[Run it on Colab]({colab}/notebooks/{name}.ipynb)")
+    return " · ".join(links)
 
 
 def is_shown(output: dict[str, Any]) -> bool:
@@ -207,8 +229,9 @@ def gallery_page(target: Path, drawn: dict[str, dict[str, Any]]) -> str:
     """All figures, with what they show."""
     parts = ["# Gallery", "Every figure of the notebooks, and what it shows."]
     for name, notebook in drawn.items():
-        title = re.sub(r"^# ", "", "".join(notebook["cells"][0]["source"]).partition("\n")[0])
-        parts += [f"## {title}", ":::::{container} gallery"]
+        text = "".join(notebook["cells"][0]["source"])
+        title = TITLE.search(text)
+        parts += [f"## {title[1] if title else name}", ":::::{container} gallery"]
         parts += [
             gallery_entry(target, name, figure) for figure in figures_of(notebook, FIGURES / name)
         ]

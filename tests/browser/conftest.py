@@ -81,6 +81,8 @@ def serve():
 @pytest.fixture(scope="session")
 def site(chromium):
     """The folder of the site, built anew by `make site`."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is missing, which brings the style of formulas: apt-get install npm")
     done = subprocess.run(["make", "site"], cwd=HOME, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return HOME / "build" / "site" / "html"
