@@ -28,6 +28,7 @@ ROOT = project_root()
 PROFILE = "quick"
 FIGURES = ROOT / "figures" / PROFILE
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<to>[^)\s]+)\)")
+NOT_DRAWN = "not drawn"  # in place of the address of a figure
 TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # Rooms of the library that have a page per module; the others have one page each.
@@ -79,6 +80,8 @@ def with_links(target: Path, text: str, page: Path) -> str:
 
     def replaced(match: re.Match[str]) -> str:
         to = address(target, match["to"], page, image=bool(match["image"]))
+        if to == NOT_DRAWN:
+            return f"{match['text']} (no run has drawn it yet)"
         return match[0] if to is None else f"{match['image']}[{match['text']}]({to})"
 
     return LINK.sub(replaced, text)
@@ -94,11 +97,11 @@ def address(target: Path, link: str, page: Path, *, image: bool) -> str | None:
     path = (page.parent / unquote(name)).resolve()
     if path.is_dir() and (path / "README.md").is_file():
         path = path / "README.md"
+    if path.suffix == ".png" and path.is_relative_to(FIGURES) and not image:
+        return f"#{figure_label(path.parent.name, path.stem)}" if path.is_file() else NOT_DRAWN
     if not path.is_file() or not path.is_relative_to(ROOT):
         return None
     inside = path.relative_to(ROOT)
-    if path.suffix == ".png" and inside.parts[:2] == ("figures", PROFILE) and not image:
-        return f"#{figure_label(inside.parts[-2], path.stem)}"
     if path == ROOT / "README.md":
         inside = Path("index.md")
     elif path.suffix not in (".md", ".ipynb"):
