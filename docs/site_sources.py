@@ -335,4 +335,7 @@ def fetch_katex() -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python docs/site_sources.py FOLDER")
-    main(Path(sys.argv[1]).resolve())
+    folder = Path(sys.argv[1]).resolve()
+    if not folder.is_relative_to(ROOT / "build"):
+        sys.exit(f"site: {folder} would be emptied: name a folder under {ROOT / 'build'}")
+    main(folder)

@@ -67,7 +67,8 @@ def test_formulas_are_set_in_their_own_type(address, browse):
     )
 
 
-def test_the_verdicts_can_be_filtered_and_are_whole_without_scripts(address, browse):
+def test_the_verdicts_can_be_filtered_and_are_whole_without_scripts(address, browse, monkeypatch):
+    monkeypatch.delenv("EQUILIBRIA_FIGURES", raising=False)
     where = f"{address}/figures/quick/README.html"
     verdicts = claims.judge_all("quick")
     partly = [verdict.claim.id for verdict in verdicts if verdict.word == "partly"]
