@@ -89,6 +89,7 @@ def lab(checkout, tmp_path_factory):
         "JUPYTER_CONFIG_DIR": str(settings),
         "JUPYTERLAB_SETTINGS_DIR": str(settings / "lab/user-settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(settings / "lab/workspaces"),
+        "JUPYTER_RUNTIME_DIR": str(settings / "runtime"),
         "IPYTHONDIR": str(settings / "ipython"),
     }
     options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
@@ -143,8 +144,9 @@ def test_a_notebook_runs_moves_and_answers(name, page, lab, checkout):
     run_all(page)
     if name.startswith("02"):
         upload(page)
-    if name.startswith("05"):
-        ask(page, checkout / "notebooks" / f"{name}.ipynb")
+    has_box = "show_story" in (checkout / "notebooks" / f"{name}.ipynb").read_text()
+    if has_box:
+        ask(page)
     moved = move_sliders(page)
     assert moved or not name.startswith("01"), "notebook 01 has sliders"
     page.keyboard.press("Control+s")
@@ -152,6 +154,8 @@ def test_a_notebook_runs_moves_and_answers(name, page, lab, checkout):
     changed = git("status", "--porcelain", cwd=checkout).splitlines()
     git("checkout", "--quiet", ".", cwd=checkout)
     assert changed in ([], [f" M notebooks/{name}.ipynb"])
+    if name.startswith("05") and not has_box:
+        pytest.skip("it ran, but notebook 05 of this state has no box to ask in")
 
 
 def run_all(page):
@@ -221,10 +225,8 @@ def give(page, button, name, content):
     chooser.value.set_files({"name": name, "mimeType": "image/png", "buffer": content})
 
 
-def ask(page, path):
+def ask(page):
     """A story of the reader's own is answered."""
-    if "show_story" not in path.read_text():
-        pytest.skip("notebook 05 of this state has no box to ask in")
     box = page.locator(".jp-OutputArea .widget-textarea textarea")
     output = box.locator("xpath=ancestor::*[contains(@class, 'jp-Cell-outputWrapper')][1]")
     box.fill("Who has the key? Eve has the key. Ann has the hat. Eve and Dee swap.")
