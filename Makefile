@@ -12,7 +12,7 @@ export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export MPLBACKEND ?= Agg
 
-.PHONY: help setup reproduce test check lint lock
+.PHONY: help setup reproduce test check lint lock site pdf
 help:
 	@echo 'make setup                 build .venv from requirements.lock (PYTHON=python3.12 chooses the interpreter)'
 	@echo 'make reproduce             run all notebooks, draw all figures, judge all claims (PROFILE=quick)'
@@ -20,6 +20,8 @@ help:
 	@echo '     ONLY=01,04            only these notebooks'
 	@echo 'make test                  tests of the library and of the notebooks'
 	@echo 'make check                 format, lint, types and unit tests: the quick loop of a contributor'
+	@echo 'make site                  build/site/html: notebooks, verdicts, gallery and library as web pages (needs node)'
+	@echo 'make pdf                   build/site/equilibria.pdf: the same to print (needs chromium)'
 	@echo 'make lint                  format, lint and types alone'
 	@echo 'make lock                  compile requirements.lock anew from pyproject.toml, keeping the pins that still fit'
 
@@ -60,6 +62,20 @@ lint: .venv/.installed
 # Whole commands, notebooks and trainings are marked `end_to_end` and left to `make test`.
 check: lint
 	@$(VENV)/python -m pytest -n $(CORES) --dist loadfile -q -m 'not gpu and not slow and not data and not end_to_end' lib tests
+
+# A warning is an error here: most of them are links that lead nowhere.
+SPHINX := $(VENV)/sphinx-build --quiet --fail-on-warning --keep-going -c docs build/site/source
+site: .venv/.installed
+	@$(VENV)/python docs/site_sources.py build/site/source
+	@$(SPHINX) -b html build/site/html
+	@echo 'open build/site/html/index.html'
+
+CHROMIUM ?= chromium
+pdf: site
+	@$(SPHINX) -b singlehtml build/site/single
+	@$(CHROMIUM) --headless --no-sandbox --disable-gpu --no-pdf-header-footer --virtual-time-budget=20000 \
+	  --print-to-pdf=build/site/equilibria.pdf build/site/single/index.html 2>/dev/null
+	@echo 'open build/site/equilibria.pdf'
 
 lock: .venv/.installed
 	$(VENV)/python -m pip install --quiet pip-tools

@@ -6,6 +6,9 @@
 ``EQUILIBRIA_DATA``     ``data/`` somewhere else, such as on a large disk
 ``EQUILIBRIA_FIGURES``  ``figures/`` somewhere else, such as for a test that must not touch results
 ======================  ========================================================================
+
+A notebook that a reader runs in JupyterLab writes to ``build/jupyterlab/``: whatever is tried there
+leaves the results alone by which the claims are judged.
 """
 
 import os
@@ -35,4 +38,6 @@ def data_folder() -> Path:
 
 def figures_folder() -> Path:
     """The folder of results and figures, which holds ``<profile>/<notebook>/``."""
-    return Path(os.environ.get("EQUILIBRIA_FIGURES") or project_root() / "figures").resolve()
+    # Jupyter servers set JPY_SESSION_NAME in the kernels of notebooks; nothing else does.
+    usual = "build/jupyterlab" if "JPY_SESSION_NAME" in os.environ else "figures"
+    return Path(os.environ.get("EQUILIBRIA_FIGURES") or project_root() / usual).resolve()

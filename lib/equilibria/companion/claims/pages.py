@@ -8,16 +8,30 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from equilibria.companion.claims.markup import escape, markdown_table, section_address
 from equilibria.companion.claims.model import Claim, ClaimsError
+from equilibria.companion.claims.paper_map import short_map
 from equilibria.companion.claims.record import Record, read
 from equilibria.companion.claims.values import show
 from equilibria.companion.claims.verdicts import WORDS, Finding, Verdict
 from equilibria.files import write_atomically
 from equilibria.paths import figures_folder, project_root
 
-__all__ = ["BEGIN", "END", "count", "notebook_table", "result_box", "terminal_table", "write_pages"]
+__all__ = [
+    "BEGIN",
+    "END",
+    "MAP_BEGIN",
+    "MAP_END",
+    "count",
+    "full_page",
+    "notebook_table",
+    "result_box",
+    "terminal_table",
+    "write_pages",
+]
 
 BEGIN, END = "<!-- verdicts: written by `equilibria check` -->", "<!-- end of verdicts -->"
+MAP_BEGIN, MAP_END = "<!-- map: written by `equilibria check` -->", "<!-- end of map -->"
 _STATES = {"holds": "holds", "misses": "**misses**", "missing": "**no number**"}
 
 
@@ -67,13 +81,13 @@ def result_box(verdicts: list[Verdict]) -> str:
 
 
 def write_pages(verdicts: list[Verdict], profile: str) -> list[Path]:
-    """Write ``figures/<profile>/README.md`` and, for ``quick``, the table in the README.
+    """Write ``figures/<profile>/README.md`` and, for ``quick``, the tables in the README.
 
     Returns what was written. Raises `ClaimsError` where the README has lost the table's place.
     """
     folder = figures_folder() / profile
     folder.mkdir(parents=True, exist_ok=True)
-    written = [write_atomically(folder / "README.md", _full_page(verdicts, profile, read()))]
+    written = [write_atomically(folder / "README.md", full_page(verdicts, profile))]
     if profile == "quick" and folder.is_relative_to(project_root()):
         written.append(_write_summary(verdicts, folder))
     return written
@@ -81,14 +95,27 @@ def write_pages(verdicts: list[Verdict], profile: str) -> list[Path]:
 
 def _write_summary(verdicts: list[Verdict], folder: Path) -> Path:
     path = project_root() / "README.md"
-    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ClaimsError("README.md has lost the two lines between which the verdicts stand")
     link = folder.relative_to(project_root()).as_posix()
     table = _summary(verdicts, link)
     block = f"{count(verdicts)} The whole record: [{link}]({link}/README.md).\n\n{table}"
-    return write_atomically(path, f"{before}{begin}\n{block}\n{end}{after}")
+    text = _put_between(path.read_text(encoding="utf-8"), BEGIN, END, block)
+    if text is None:
+        raise ClaimsError("README.md has lost the two lines between which the verdicts stand")
+    # The map of the paper stands there as well, if the README has the two lines for it.
+    if MAP_BEGIN in text:
+        text = _put_between(text, MAP_BEGIN, MAP_END, short_map(verdicts, folder.name))
+        if text is None:
+            raise ClaimsError("README.md has lost the line that ends the map of the paper")
+    return write_atomically(path, text)
+
+
+def _put_between(text: str, begin: str, end: str, block: str) -> str | None:
+    """``text`` with ``block`` between two of its lines; None where it lacks one of them."""
+    before, found_begin, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not (found_begin and found_end):
+        return None
+    return f"{before}{begin}\n{block}\n{end}{after}"
 
 
 def _summary(verdicts: list[Verdict], link: str) -> str:
@@ -99,15 +126,16 @@ def _summary(verdicts: list[Verdict], link: str) -> str:
         if claim.summary is None:
             continue
         word = f"**{verdict.word}**" + (" †" if claim.caveat else "")
-        see = f"[notebook]({_cell(claim, 'notebooks')})"
+        see = f"[notebook]({section_address(claim, 'notebooks')})"
         if claim.figure:
             see = f"[figure]({link}/{claim.notebook}/{claim.figure}.png), {see}"
         rows.append((claim.summary, _published(claim), verdict.here, word, see))
-    table = _markdown(("claim", "published", "here", "verdict", "see"), rows)
+    table = markdown_table(("claim", "published", "here", "verdict", "see"), rows)
     return f"{table}\n\n† Read the caveat in the whole record first."
 
 
-def _full_page(verdicts: list[Verdict], profile: str, record: Record) -> str:
+def full_page(verdicts: list[Verdict], profile: str) -> str:
+    """The whole record of a profile: every claim with every check, and the history of changes."""
     paper = [verdict for verdict in verdicts if not verdict.claim.ours]
     ours = [verdict for verdict in verdicts if verdict.claim.ours]
     parts = [
@@ -122,7 +150,7 @@ def _full_page(verdicts: list[Verdict], profile: str, record: Record) -> str:
         "## Claims of this project",
         *(_claim_block(verdict, heading="###", links=True) for verdict in ours),
         "## History",
-        _history(record, profile),
+        _history(read(), profile),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -134,7 +162,7 @@ def _history(record: Record, profile: str) -> str:
     lines = ["Whoever changes a predicate, a bound or a verdict says why, and it stays here."]
     for entry in reversed(entries):
         lines.append(f"- {entry['date']}: {entry['reason']}")
-        lines += [f"  - {_escape(change)}" for change in entry["changes"]]
+        lines += [f"  - {escape(change)}" for change in entry["changes"]]
     return "\n".join(lines)
 
 
@@ -149,7 +177,7 @@ def _claim_block(verdict: Verdict, *, heading: str, links: bool = False) -> str:
     parts += [note for note in notes if note]
     if verdict.findings:
         rows = [_check_row(finding) for finding in verdict.findings]
-        parts.append(_markdown(("check", "wanted", "here", "", "bound"), rows))
+        parts.append(markdown_table(("check", "wanted", "here", "", "bound"), rows))
     return "\n\n".join(parts)
 
 
@@ -160,7 +188,7 @@ def _check_row(finding: Finding) -> tuple[str, str, str, str, str]:
 
 
 def _links(claim: Claim) -> str:
-    links = [f"[notebook]({_cell(claim, '../../notebooks')})"]
+    links = [f"[notebook]({section_address(claim, '../../notebooks')})"]
     if claim.section:
         links[0] += f", “{claim.section}”"
     if claim.figure:
@@ -170,12 +198,6 @@ def _links(claim: Claim) -> str:
     return " · ".join(links)
 
 
-def _cell(claim: Claim, folder: str) -> str:
-    """The address of a notebook's section, as JupyterLab and nbviewer understand it."""
-    anchor = "#" + claim.section.replace(" ", "-") if claim.section else ""
-    return f"{folder}/{claim.notebook}.ipynb{anchor}"
-
-
 def _published(claim: Claim) -> str:
     return "; ".join(f"{name} {show(value)}" for name, value in claim.published.items())
 
@@ -183,12 +205,3 @@ def _published(claim: Claim) -> str:
 def _published_sentence(claim: Claim) -> str:
     text = _published(claim)
     return f"Published: {text}." if text else ""
-
-
-def _markdown(headers: tuple[str, ...], rows: Iterable[Iterable[str | None]]) -> str:
-    cells = [[_escape(cell or "") for cell in row] for row in rows]
-    return str(tabulate(cells, headers=headers, tablefmt="github", disable_numparse=True))
-
-
-def _escape(text: str) -> str:
-    return text.replace("|", "\\|")

@@ -1,12 +1,12 @@
 """The reasoning tasks and their models.
 
-===============  ==========================================================================
-``parity``       running parity of up to 16 symbols: one small block in a loop,
-                 z <- norm(block(z + x)) from z_0 = 0
-``parity-once``  the same block, applied once
-``parity-stack`` an untied stack of 16 such blocks, as deep as the loop of the longest question
-``sums``         running sums modulo 5, by the same loop
-===============  ==========================================================================
+================  =========================================================================
+``parity``        running parity of up to 16 symbols: one small block in a loop,
+                  z <- norm(block(z + x)) from z_0 = 0
+``parity-once``   the same block, applied once
+``parity-stack``  an untied stack of 16 such blocks, as deep as the loop of the longest question
+``sums``          running sums modulo 5, by the same loop
+================  =========================================================================
 
 Questions come in three splits. Training draws them from the generators of its steps; validation
 and test have seeds of their own. There are few short questions, so a test question of 16 symbols
