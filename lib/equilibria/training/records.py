@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from equilibria import checkpoints, training
 from equilibria.files import write_atomically
 from equilibria.paths import data_folder
+from equilibria.training import parallel
 
 __all__ = ["STOPPED", "CaseRecords", "Record", "header", "rounded", "timed"]
 
@@ -138,7 +139,7 @@ class CaseRecords:
         profile: str,
         device: str,
         card: Mapping[str, Any] | None = None,
-        memory: dict[str, Tensor] | None = None,
+        memory: Mapping[str, parallel.Rows] | None = None,
         minutes: float | None = None,
         validate: Callable[[ModelT], dict[str, float]] | None = None,
         select: str | None = None,

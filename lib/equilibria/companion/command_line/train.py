@@ -7,6 +7,7 @@ import argparse
 from equilibria.companion.command_line import arguments
 from equilibria.companion.command_line.cases import case_names, find_case
 from equilibria.companion.parameters import ParameterError
+from equilibria.training import parallel
 
 __all__ = ["add_parser", "run"]
 
@@ -48,11 +49,12 @@ def run(options: argparse.Namespace) -> int:
             f"no model {options.name!r} in profile {options.profile}; there are {choices}"
         )
     arguments.require_device(options.device)
-    case.train(
-        name,
-        profile=options.profile,
-        seed=options.seed,
-        minutes=options.minutes,
-        device=options.device,
-    )
+    with parallel.started():
+        case.train(
+            name,
+            profile=options.profile,
+            seed=options.seed,
+            minutes=options.minutes,
+            device=options.device,
+        )
     return 0

@@ -18,6 +18,7 @@ from equilibria.studies.deblurring.measures import psnr_along_t
 from equilibria.studies.deblurring.pool import VISITS, PhotographPool, mean_square, pool_loss
 from equilibria.studies.deblurring.recipes import RECIPES, Recipe, kernel, kind_of, new
 from equilibria.studies.deblurring.records import RECORDS, load
+from equilibria.training import parallel
 
 __all__ = ["train"]
 
@@ -151,22 +152,28 @@ def _denoising_error(model: nn.Module, data: _TrainingData, generator: torch.Gen
     truth = data.draw(generator)
     sigma = _LARGEST_NOISE * torch.rand(data.batch, generator=generator)
     noisy = truth + sigma[:, None, None, None] * torch.randn(truth.shape, generator=generator)
+    truth, noisy, sigma = parallel.rows(truth), parallel.rows(noisy), parallel.rows(sigma)
     y = model(noisy.to(data.device), sigma.to(data.device))
     return mean_square(y - truth.to(data.device))
 
 
 def _restoration_error(model: nn.Module, data: _TrainingData, generator: torch.Generator) -> Tensor:
-    truth = data.draw(generator).to(data.device)
-    x = images.measure(truth, data.blur, generator=generator)
+    truth, x = _measured(data, generator)
     return mean_square(model(x) - truth)
 
 
 def _unrolled_error(model: nn.Module, data: _TrainingData, generator: torch.Generator) -> Tensor:
     """Backpropagated through every iteration; nothing asks for an equilibrium."""
-    truth = data.draw(generator).to(data.device)
-    x = images.measure(truth, data.blur, generator=generator)
+    truth, x = _measured(data, generator)
     *_, y = trajectory(model, x, x, _UNROLLED_STEPS)
     return mean_square(y - truth)
+
+
+def _measured(data: _TrainingData, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(truth, x) of this process's rows of a batch, on the device."""
+    truth = data.draw(generator).to(data.device)
+    x = images.measure(truth, data.blur, generator=generator)
+    return parallel.rows(truth), parallel.rows(x)
 
 
 # -------------------------------------------------------------------------------- validation
