@@ -55,7 +55,7 @@ SNAKEMAKE := $(VENV)/snakemake --nolock --ignore-incomplete --keep-going \
   $(if $(CLUSTER),--profile workflow/profiles/$(CLUSTER),--cores $(CORES)) $(ARGS)
 
 reproduce: .venv/.installed
-	@PROFILE='$(PROFILE)' ONLY='$(ONLY)' $(SNAKEMAKE) $(if $(ARGS),,--quiet all)
+	@PROFILE='$(PROFILE)' ONLY='$(ONLY)' $(SNAKEMAKE) $(if $(ARGS)$(CLUSTER),,--quiet all)
 
 # A finished training stays finished, whatever was edited since: its times alone count.
 train: .venv/.installed

@@ -87,7 +87,9 @@ def end_of(training):
     """
     if training.card.exists():
         return local(str(short_path(training.card)))
-    return f"build/{PROFILE}/trained/{training.case}/{training.name}-seed{training.seed}"
+    mark = f"build/{PROFILE}/trained/{training.case}/{training.name}-seed{training.seed}"
+    (ROOT / mark).unlink(missing_ok=True)  # of a training that was deleted since
+    return mark
 
 
 def training_of(case, wildcards):

@@ -139,28 +139,39 @@ def test_slurm_gives_the_files_of_a_local_run(tmp_path):
     assert there.files() == here.files()
 
 
+def dry_run(sample, *words, **variables):
+    """(exit code, output) of a dry run of ``train`` on the small project."""
+    environment = os.environ | {"EQUILIBRIA_ROOT": str(sample.root)} | variables
+    done = subprocess.run(
+        [*SNAKEMAKE, *words, "--dry-run", "--", "train"],
+        cwd=sample.root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return done.returncode, done.stdout
+
+
 @pytest.mark.parametrize("cluster", ["slurm", "kubernetes"])
-def test_a_dry_run_lists_every_training_with_its_size_and_what_it_needs(tmp_path, cluster):
+def test_a_dry_run_lists_every_training_with_its_size_and_what_it_needs(sample, cluster):
     """Each profile of a cluster can be read, and a case's denoiser comes before all else."""
-    profile = HOME / "workflow" / "profiles" / cluster
-    environment = os.environ | {"PROFILE": "paper", "EQUILIBRIA_DATA": str(tmp_path)}
-    environment |= {"MODELS": "deblurring/explicit,one_over_x", "SEEDS": "0,1"}
-    command = [*SNAKEMAKE, "--profile", str(profile), "--dry-run", "--", "train"]
-    done = subprocess.run(command, cwd=HOME, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    said = done.stdout + done.stderr
+    mark = sample.root / "build/paper/trained/deblurring/explicit-seed0"
+    mark.parent.mkdir(parents=True)
+    mark.touch()  # of a training whose card was deleted
+    profile = str(HOME / "workflow" / "profiles" / cluster)
+    models = {"MODELS": "deblurring/explicit,one_over_x", "SEEDS": "0,1"}
+    code, said = dry_run(sample, "--profile", profile, PROFILE="paper", **models)
+    assert code == 0, said
     listed = re.findall(r"Job \d+: train (\S+), seed (\d), profile paper: weights (\S+ \S)", said)
     assert len(listed) == 1 + 2 + 2 * 8
-    assert ("deblurring/explicit", "1", "32.6 M") in listed
+    assert ("deblurring/explicit", "0", "32.6 M") in listed
     places = [said.index(f"train deblurring/{name}, seed 0") for name in ("denoiser", "explicit")]
     records = said.index("record what the finished models of deblurring do")
     assert places[0] < places[1] < records
 
 
-def test_a_training_that_nobody_knows_is_refused_in_one_line(tmp_path):
-    environment = os.environ | {"MODELS": "deblurring/other"}
-    command = [*SNAKEMAKE, *LOCAL, "--dry-run", "--", "train"]
-    done = subprocess.run(command, cwd=HOME, env=environment, capture_output=True, text=True)
-    said = done.stdout + done.stderr
-    assert done.returncode != 0 and "MODELS: no model 'deblurring/other' in profile quick" in said
+def test_a_training_that_nobody_knows_is_refused_in_one_line(sample):
+    code, said = dry_run(sample, *LOCAL, MODELS="deblurring/other")
+    assert code != 0 and "train: MODELS: no model 'deblurring/other' in profile quick" in said
     assert "Traceback" not in said, said
