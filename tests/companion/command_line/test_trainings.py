@@ -46,3 +46,12 @@ def test_hours_come_from_another_seed_and_then_from_the_saved_state(study):
     checkpoints.write_tensors(path, {"w": torch.zeros(1)}, metadata)
     assert training.about() == "weights 2, step 25 of 100, 3 hours to go"
     assert not training.card.exists() and Training("sample", "small", "quick", 0).card.exists()
+
+
+def test_a_card_lies_where_the_training_writes_it():
+    """The toy is the same in every profile; other cases have a folder for each."""
+    quick, paper = (
+        Training("one_over_x", "explicit-5", name, 0).card for name in ("quick", "paper")
+    )
+    assert quick == paper and quick.exists()
+    assert Training("deblurring", "hqs", "paper", 0).card.parent.name == "paper"
