@@ -19,22 +19,26 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from equilibria.checks import require
-
 __all__ = [
     "Rows",
     "Sharded",
+    "SharingError",
     "agreed",
     "average",
     "count",
     "drawn",
     "is_first",
+    "require_shares",
     "rows",
     "started",
     "wait",
     "whole",
     "zeros",
 ]
+
+
+class SharingError(ValueError):
+    """The processes of a training cannot have equal shares of a batch."""
 
 
 @contextmanager
@@ -75,11 +79,21 @@ def is_first() -> bool:
 def rows(batch: Tensor) -> Tensor:
     """The rows of a batch (B, ...) that are this process's, (B / N, ...).
 
-    Raises ValueError where N does not divide B.
+    Raises `SharingError` where N does not divide B.
     """
-    n = count()
-    require(len(batch) % n == 0, "batch", len(batch), f"a multiple of the {n} processes")
-    return batch[_rank() :: n]
+    require_shares(len(batch))
+    return batch[_rank() :: count()]
+
+
+def require_shares(batch: int) -> None:
+    """Raise `SharingError` where the number of processes does not divide ``batch``.
+
+    A training asks first, before it makes its data.
+    """
+    if batch % count():
+        raise SharingError(
+            f"the number of processes must divide the {batch} samples of a batch, got {count()}"
+        )
 
 
 def whole(own: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from equilibria.companion.claims import ClaimsError
 from equilibria.companion.command_line import check, evaluate, list_models, notebook, train
 from equilibria.companion.parameters import ParameterError
 from equilibria.files import DataError
+from equilibria.training.parallel import SharingError
 
 __all__ = ["main", "make_parser"]
 
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
-    except (ParameterError, ClaimsError, CheckpointError, DataError) as error:
+    except (ParameterError, ClaimsError, CheckpointError, DataError, SharingError) as error:
         print(f"equilibria: {error}", file=sys.stderr)
         return 2
 

@@ -55,6 +55,8 @@ def train(
     # Only the published form of H is not residual, and it does not learn from new weights.
     if name == "denoiser" and not recipe.residual:
         return _fetch_denoiser(profile, seed)
+    # Half of a batch is young slots, half is old ones.
+    parallel.require_shares(recipe.batch // 2)
     data = _TrainingData.read(recipe, profile, device)
     model = new(name, profile=profile, seed=seed).to(device)
     kind = kind_of(name)

@@ -157,6 +157,7 @@ def train(
     recipe = _recipe(name, profile)
     if device is None:
         device = training.default_device()
+    parallel.require_shares(_BATCH)
     programs, held_out = data(profile)
     settings = training.Settings(
         steps=recipe.steps,

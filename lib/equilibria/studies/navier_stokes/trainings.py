@@ -87,6 +87,7 @@ class _Training:
         # every explicit model makes as many steps
         budgets = self.recipe.steps
         self.steps, self.fine_steps = budgets.get(self.kind, budgets["explicit"])
+        parallel.require_shares(self.recipe.batch)
         self.grids = _flows(name, profile, self.recipe, device)
         self.pools: dict[int, FlowPool] = {}
         if self.kind == "implicit":
