@@ -68,6 +68,10 @@ class Slurm:
 
     def __exit__(self, *error):
         subprocess.run(["scancel", "--user=root"], capture_output=True)
+        # slurmd ends the jobs' processes; without it they would live on.
+        end = time.monotonic() + 30
+        while time.monotonic() < end and self._answers("squeue", "-h", says="root"):
+            time.sleep(0.2)
         for daemon in reversed(self.daemons):
             daemon.terminate()
         for daemon in self.daemons:
