@@ -3,7 +3,11 @@
 PYTHON  ?= python3
 PROFILE ?= quick
 ONLY    ?=
+MODELS  ?=
+SEEDS   ?= 0
 CORES   ?= 2
+CLUSTER ?=
+ARGS    ?=
 
 VENV := .venv/bin
 # Two jobs share the cores: one thread each, which also keeps sums in one order.
@@ -12,12 +16,16 @@ export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export MPLBACKEND ?= Agg
 
-.PHONY: help setup reproduce test check lint lock site pdf
+.PHONY: help setup reproduce train test check lint lock site pdf
 help:
 	@echo 'make setup                 build .venv from requirements.lock (PYTHON=python3.12 chooses the interpreter)'
 	@echo 'make reproduce             run all notebooks, draw all figures, judge all claims (PROFILE=quick)'
 	@echo '     PROFILE=paper         the sizes of the paper: wants a GPU and hours'
 	@echo '     ONLY=01,04            only these notebooks'
+	@echo '     CLUSTER=slurm         as jobs of a cluster: see workflow/README.md'
+	@echo 'make train                 train what is not trained yet, then record what the models do (PROFILE=quick)'
+	@echo '     PROFILE, CLUSTER      as above; MODELS=deblurring,stories/stories SEEDS=0,1 choose'
+	@echo '     ARGS=--dry-run        only list the trainings, with sizes and hours'
 	@echo 'make test                  tests of the library and of the notebooks'
 	@echo 'make check                 format, lint, types and unit tests: the quick loop of a contributor'
 	@echo 'make site                  build/site/html: notebooks, verdicts, gallery and library as web pages (needs node)'
@@ -44,9 +52,17 @@ setup: .venv/.installed
 # nbval has no option that would let it take over the copies which `reproduce` executed.
 
 # A copy under build/ appears only when its last cell has run. So what is there is complete,
-# whatever snakemake has noted about a run that was killed.
+# whatever snakemake has noted about a run that was killed. The same holds for a training's card.
+SNAKEMAKE := $(VENV)/snakemake --nolock --ignore-incomplete --keep-going \
+  $(if $(CLUSTER),--profile workflow/profiles/$(CLUSTER),--cores $(CORES)) $(ARGS)
+
 reproduce: .venv/.installed
-	@PROFILE='$(PROFILE)' ONLY='$(ONLY)' $(VENV)/snakemake --cores $(CORES) --nolock --ignore-incomplete --keep-going --quiet all
+	@PROFILE='$(PROFILE)' ONLY='$(ONLY)' $(SNAKEMAKE) $(if $(ARGS)$(CLUSTER),,--quiet all)
+
+# A finished training stays finished, whatever was edited since: its times alone count.
+train: .venv/.installed
+	@PROFILE='$(PROFILE)' MODELS='$(MODELS)' SEEDS='$(SEEDS)' $(SNAKEMAKE) \
+	  --rerun-triggers mtime --quiet host progress -- train
 
 # The notebooks are the longest files. They come first, so that both cores are busy to the end.
 test: .venv/.installed

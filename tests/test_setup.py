@@ -106,6 +106,18 @@ def test_conda_users_get_the_versions_of_the_lock():
     )
 
 
+@pytest.mark.parametrize("recipe", ["Dockerfile", "equilibria.def"])
+def test_containers_install_the_lock(recipe):
+    """By `make setup`, in a Python of the versions that the project takes."""
+    text = (HOME / "workflow" / "containers" / recipe).read_text()
+    (image,) = re.findall(r"^From:? python:([0-9.]+)-slim", text, re.MULTILINE | re.IGNORECASE)
+    assert SpecifierSet(PYPROJECT["project"]["requires-python"]).contains(image)
+    assert f"make setup PYTHON=python{image}" in text
+    assert "pip install" not in text, "no second source of a Python package"
+    for name in re.findall(r"^ +(\S+) /opt/equilibria/", text, re.MULTILINE):
+        assert (HOME / name).exists()
+
+
 def test_one_version_everywhere():
     version = PYPROJECT["project"]["version"]
     citation = yaml.safe_load((HOME / "CITATION.cff").read_text())

@@ -3,6 +3,7 @@
 from equilibria.training.devices import default_device
 from equilibria.training.loop import Outcome, TrainingDiverged, train
 from equilibria.training.memory import saved_bytes
+from equilibria.training.precision import rounding_residual
 from equilibria.training.settings import Settings, minibatch, step_generator
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "TrainingDiverged",
     "default_device",
     "minibatch",
+    "rounding_residual",
     "saved_bytes",
     "step_generator",
     "train",

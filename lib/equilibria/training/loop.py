@@ -10,7 +10,8 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -20,6 +21,7 @@ from tqdm.auto import tqdm
 
 from equilibria import checkpoints
 from equilibria.checks import require
+from equilibria.training import parallel
 from equilibria.training.saving import StateFile
 from equilibria.training.settings import Settings, step_generator
 from equilibria.training.state import TrainingState
@@ -59,7 +61,7 @@ def train(
     settings: Settings,
     stem: str | Path,
     card: Mapping[str, Any] | None = None,
-    memory: dict[str, Tensor] | None = None,
+    memory: Mapping[str, parallel.Rows] | None = None,
     minutes: float | None = None,
     validate: Callable[[ModelT], dict[str, float]] | None = None,
     select: str | None = None,
@@ -67,6 +69,9 @@ def train(
     progress: bool = True,
 ) -> Outcome:
     """Train ``model`` in place; write its weights and card to ``stem`` when all steps are made.
+
+    Several processes (`parallel`) share one training: each calls this with the same arguments, its
+    loss computes its rows of the batch, and process 0 alone writes and shows a progress bar.
 
     loss          loss(model, step, generator) -> scalar. All its randomness comes from
                   ``generator``, which lives on the CPU, or from ``step``.
@@ -99,14 +104,16 @@ def train(
         name=stem.name,
         file=StateFile(
             Path(state_folder or stem.parent) / f"{stem.name}.state.safetensors",
-            json.dumps({"settings": asdict(settings), "card": card}, sort_keys=True, default=str),
+            json.dumps(
+                {"settings": settings.declared(), "card": card}, sort_keys=True, default=str
+            ),
         ),
         minutes=minutes,
         validate=validate,
         select=select,
     )
     model.train()
-    finished = sitting.make_steps(progress=progress)
+    finished = sitting.make_steps(progress=progress and parallel.is_first())
     if not finished:
         return sitting.outcome(finished=False)
     if validate is not None:
@@ -116,7 +123,7 @@ def train(
     outcome = sitting.outcome(finished=True)
     full_card = {
         **(card or {}),
-        "training": asdict(settings),
+        "training": settings.declared(),
         "seed": settings.seed,
         "seconds": round(outcome.seconds, 1),
         "metrics": outcome.metrics,
@@ -126,8 +133,12 @@ def train(
         best = sitting.state.counters
         full_card["metrics"] = best.best_metrics
         full_card["selected"] = {"by": select, "step": best.best_step, "of": settings.steps}
-    checkpoints.save(stem, model, full_card)
-    sitting.file.remove()
+    if parallel.count() > 1:
+        full_card["processes"] = parallel.count()
+    if parallel.is_first():
+        checkpoints.save(stem, model, full_card)
+        sitting.file.remove()
+    parallel.wait()  # what is written can be read by every process
     return outcome
 
 
@@ -216,12 +227,20 @@ class _Sitting(Generic[ModelT]):
         step = self.state.counters.step
         for group in self.state.optimizer.param_groups:
             group["lr"] = self.settings.rate(step) * 0.5**self.state.counters.rollbacks
-        value = self.loss(self.state.model, step, step_generator(self.settings.seed, step))
+        with self._precision():
+            value = self.loss(self.state.model, step, step_generator(self.settings.seed, step))
         self.state.optimizer.zero_grad()
         torch.autograd.backward(value)
+        parallel.average([value, *(p.grad for p in self.parameters if p.grad is not None)])
         norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.clip or math.inf)
         value = value.detach()
         return value, bool(torch.isfinite(value + norm))
+
+    def _precision(self) -> AbstractContextManager[None]:
+        """What the loss is computed in: see `Settings.precision`."""
+        low = self.settings.precision == "bfloat16"
+        device = self.parameters[0].device.type
+        return torch.autocast(device, torch.bfloat16, enabled=low)
 
     def _step(self) -> None:
         """Change the weights by the gradients, and their average by the weights."""
@@ -258,11 +277,16 @@ class _Sitting(Generic[ModelT]):
         saving remembers the state, and only its way to the disk depends on the time.
         """
         now = time.monotonic()
-        out_of_time = self.minutes is not None and now - self.begun > 60 * self.minutes
+        out_of_time, must_write = parallel.agreed(
+            self.minutes is not None and now - self.begun > 60 * self.minutes,
+            now - self.written > SECONDS_BETWEEN_WRITES,
+        )
         self._remember()
-        if out_of_time or now - self.written > SECONDS_BETWEEN_WRITES:
+        if out_of_time or must_write:
             self.count_seconds()
-            self.file.write(self.remembered, self.state.counters)
+            tensors = self.state.gather(self.remembered)
+            if parallel.is_first():
+                self.file.write(tensors, self.state.counters)
             self.written = time.monotonic()
         return out_of_time
 
@@ -284,7 +308,7 @@ class _Sitting(Generic[ModelT]):
                     f"{self.file.path} lacks {name}: it is of another version of this training; "
                     "delete it to start anew"
                 )
-        self.state.restore(tensors)
+        self.state.restore_gathered(tensors)
         self.state.counters = counters
 
 

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from equilibria import checkpoints, training
 from equilibria.files import write_atomically
 from equilibria.paths import data_folder
+from equilibria.training import parallel
 
 __all__ = ["STOPPED", "CaseRecords", "Record", "header", "rounded", "timed"]
 
@@ -74,9 +75,10 @@ def timed(compute: Callable[[], ResultT]) -> tuple[float, ResultT]:
 class CaseRecords:
     """The trained models of one case and the records of what they do, one folder per profile.
 
-    case     name of the case
-    shipped  the profile whose weights the repository ships
-    new      new(name, profile) -> an untrained model
+    case         name of the case
+    shipped      the profile whose weights the repository ships
+    new          new(name, profile) -> an untrained model
+    one_profile  whether every profile has the same models, in the folder of ``shipped``
 
     data/checkpoints/CASE/NAME-seedN.safetensors, .json   weights and card, profile ``shipped``
     data/checkpoints/CASE/test/NAME-seedN.json            record, profile ``shipped``
@@ -89,11 +91,12 @@ class CaseRecords:
     case: str
     shipped: str
     new: Callable[[str, str], nn.Module]
+    one_profile: bool = False
 
     def folder(self, profile: str | None = None) -> Path:
         """The folder of a profile's weights and cards."""
         folder = data_folder() / "checkpoints" / self.case
-        if profile is None or profile == self.shipped:
+        if self.one_profile or profile is None or profile == self.shipped:
             return folder
         return folder / profile
 
@@ -144,7 +147,7 @@ class CaseRecords:
         profile: str,
         device: str,
         card: Mapping[str, Any] | None = None,
-        memory: dict[str, Tensor] | None = None,
+        memory: Mapping[str, parallel.Rows] | None = None,
         minutes: float | None = None,
         validate: Callable[[ModelT], dict[str, float]] | None = None,
         select: str | None = None,

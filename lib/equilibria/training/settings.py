@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from equilibria.checks import require
 
 __all__ = ["Settings", "minibatch", "step_generator"]
 
+PRECISIONS = ("float32", "bfloat16")
 SCHEDULES = ("linear", "cosine", "constant")
 
 
@@ -31,6 +33,10 @@ class Settings:
     seed            seed of every random number of the loss, >= 0
     save_every      steps between two savings, > 0; each saving checks the time limit
     validate_every  steps between two validations, > 0; None validates at the end only
+    precision       "float32", or "bfloat16": PyTorch's autocast then multiplies matrices in the
+                    loss in bfloat16. Weights, their average, states between visits and validations
+                    stay in float32. It is for models whose `rounding_residual` is small beside the
+                    residuals that the training is to reach; their cards say so.
 
     Raises ValueError for a value out of its range.
     """
@@ -45,6 +51,7 @@ class Settings:
     seed: int = 0
     save_every: int = 100
     validate_every: int | None = None
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for name in ("steps", "learning_rate", "save_every"):
@@ -58,8 +65,17 @@ class Settings:
             require(value >= 0, name, value, "at least 0")
         choices = ", ".join(SCHEDULES)
         require(self.schedule in SCHEDULES, "schedule", self.schedule, f"one of {choices}")
+        choices = ", ".join(PRECISIONS)
+        require(self.precision in PRECISIONS, "precision", self.precision, f"one of {choices}")
         ema_fits = self.ema is None or 0 < self.ema < 1
         require(ema_fits, "ema", self.ema, "above 0 and below 1")
+
+    def declared(self) -> dict[str, Any]:
+        """The settings by name, as cards show them: without the precision where it is float32."""
+        settings = asdict(self)
+        if self.precision == "float32":
+            del settings["precision"]
+        return settings
 
     def rate(self, step: int) -> float:
         """The learning rate of one step, 0 <= step < steps."""

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from equilibria.training.parallel import Rows, Sharded
 from equilibria.training.settings import Settings
 
 __all__ = ["Counters", "TrainingState"]
@@ -45,13 +46,13 @@ class TrainingState(Generic[ModelT]):
     """Weights, their average, the best weights, Adam's moments, the memory of the loss, counters.
 
     model     the model in training
-    memory    tensors that the loss changes in place between steps
+    memory    tensors that the loss changes in place between steps; may be spread over processes
     average   running average of the weights, by name; empty without ``settings.ema``
     best      weights of the best validation, by name; empty before there is one
     counters  see `Counters`
     """
 
-    def __init__(self, model: ModelT, settings: Settings, memory: dict[str, Tensor]) -> None:
+    def __init__(self, model: ModelT, settings: Settings, memory: Mapping[str, Rows]) -> None:
         self.model = model
         self.memory = memory
         self.optimizer = torch.optim.AdamW(
@@ -64,11 +65,14 @@ class TrainingState(Generic[ModelT]):
         self.counters = Counters()
 
     def snapshot(self) -> dict[str, Tensor]:
-        """Copies of all tensors, by name: ``model/...``, ``average/...``, ``optimizer/0/...``."""
+        """Copies of all tensors, by name: ``model/...``, ``average/...``, ``optimizer/0/...``.
+
+        Of what is spread over the processes it has this process's rows.
+        """
         groups: dict[str, Mapping[str, Tensor]] = {
             "model": self.model.state_dict(),
             "average": self.average,
-            "memory": self.memory,
+            "memory": {name: _own(rows) for name, rows in self.memory.items()},
             "best": self.best,
         }
         for index, moments in self.optimizer.state_dict()["state"].items():
@@ -90,12 +94,30 @@ class TrainingState(Generic[ModelT]):
         }
         self.best = {name: tensor.clone() for name, tensor in _members(tensors, "best").items()}
         for name, tensor in _members(tensors, "memory").items():
-            self.memory[name].copy_(tensor)
+            _own(self.memory[name]).copy_(tensor)
         moments: dict[int, dict[str, Tensor]] = {}
         for key, tensor in _members(tensors, "optimizer").items():
             index, name = key.split("/")
             moments.setdefault(int(index), {})[name] = tensor.clone()
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+
+    def gather(self, snapshot: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A present ``snapshot`` with all rows of what is spread over the processes."""
+        spread = {
+            f"memory/{name}": rows.gathered()
+            for name, rows in self.memory.items()
+            if isinstance(rows, Sharded)
+        }
+        return {**snapshot, **spread}
+
+    def restore_gathered(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go back to what `gather` returned, in any number of processes."""
+        own = {
+            f"memory/{name}": rows.own_rows_of(tensors[f"memory/{name}"])
+            for name, rows in self.memory.items()
+            if isinstance(rows, Sharded)
+        }
+        self.restore({**tensors, **own})
 
     def update_average(self, decay: float) -> None:
         """Move the running average towards the weights: average <- decay average + (1-decay) w."""
@@ -126,6 +148,11 @@ class TrainingState(Generic[ModelT]):
         """Give the model the weights that the training ends with: the best, averaged or last."""
         self.model.load_state_dict(self.best or self.average or self.model.state_dict())
         self.model.eval()
+
+
+def _own(rows: Rows) -> Tensor:
+    """The rows that lie with this process."""
+    return rows.own if isinstance(rows, Sharded) else rows
 
 
 def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

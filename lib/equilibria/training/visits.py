@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from equilibria.solvers.method import Operator
+from equilibria.training import parallel
 
 __all__ = ["WarmPool", "draw_int", "graded_iterates", "iterate_freely", "separation"]
 
@@ -68,7 +69,7 @@ def separation(
     both counts grow. It stays of use where the leading eigenvalues are a complex pair, which turns
     y' about y: one step could then grow, and many do not.
     """
-    direction = torch.randn(y.shape, generator=generator).to(y)
+    direction = parallel.drawn(torch.randn, y.shape, generator).to(y)
     with torch.no_grad():
         for _ in range(search):
             near = y + _scaled(direction, size * _norms(y))
@@ -96,11 +97,11 @@ def _scaled(direction: Tensor, norm: Tensor) -> Tensor:
 class WarmPool:
     """States of a loop that are kept between visits; both tensors change in place.
 
-    state   (N, ...) the state of each slot
+    state   (N, ...) the state of each slot, spread over the processes of a training
     visits  (N,) int64, on the CPU: visits since the slot was drawn afresh; 0 means never drawn
     """
 
-    state: Tensor
+    state: parallel.Rows
     visits: Tensor
 
     def draw_afresh(
@@ -122,5 +123,5 @@ class WarmPool:
 
     def store(self, slots: Tensor, state: Tensor) -> None:
         """Keep the ``state`` in which a visit left ``slots``, and count the visit."""
-        self.state[slots] = state.detach()
+        self.state[slots] = state.detach().to(self.state.dtype)
         self.visits[slots] += 1

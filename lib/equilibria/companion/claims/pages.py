@@ -77,7 +77,7 @@ def result_box(verdicts: list[Verdict]) -> str:
             here = f"{shown.check.says}: {shown.here}"
         word = f"**{verdict.word}**" if misses else verdict.word
         rows.append((verdict.claim.claim, _published(verdict.claim) or "-", here, word))
-    return f"{count(verdicts)}\n\n{_markdown(('claim', 'paper', 'here', 'verdict'), rows)}"
+    return f"{count(verdicts)}\n\n{markdown_table(('claim', 'paper', 'here', 'verdict'), rows)}"
 
 
 def write_pages(verdicts: list[Verdict], profile: str) -> list[Path]:

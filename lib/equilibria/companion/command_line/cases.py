@@ -19,7 +19,8 @@ class Case(Protocol):
 
     It may also have ``RECORDS``, a `CaseRecords`, and
     ``evaluate_all(*, profile, minutes, device) -> bool``, which records what its finished models do
-    and returns whether all records are there.
+    and returns whether all records are there; and ``needs(name) -> list[str]``, the models of the
+    same profile from whose weights (of seed 0) the training of another one starts.
     """
 
     def names(self, profile: str) -> list[str]:

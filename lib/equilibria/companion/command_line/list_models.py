@@ -10,7 +10,7 @@ from tabulate import tabulate
 from equilibria.companion.command_line import arguments
 from equilibria.companion.command_line.cases import Case, case_names, find_case, records_of
 
-__all__ = ["add_parser", "run", "size_text"]
+__all__ = ["add_parser", "model_size", "run", "size_text"]
 
 EXAMPLES = """\
   equilibria list
@@ -65,10 +65,11 @@ def _row(case_name: str, case: Case, name: str, profile: str) -> tuple[str, ...]
     if profile != "quick":
         command += f" --profile {profile}"
     seed_texts = ", ".join(str(seed) for seed in seeds) or "-"
-    return f"{case_name}/{name}", profile, _size(case, name, profile), shipped, seed_texts, command
+    size = model_size(case, name, profile)
+    return f"{case_name}/{name}", profile, size, shipped, seed_texts, command
 
 
-def _size(case: Case, name: str, profile: str) -> str:
+def model_size(case: Case, name: str, profile: str) -> str:
     """The number of weights.
 
     It is counted on PyTorch's meta device, which allocates nothing. Where a model computes with its

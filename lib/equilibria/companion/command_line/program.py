@@ -11,6 +11,7 @@ from equilibria.companion.claims import ClaimsError
 from equilibria.companion.command_line import check, evaluate, list_models, notebook, train
 from equilibria.companion.parameters import ParameterError
 from equilibria.files import DataError
+from equilibria.training.parallel import SharingError
 
 __all__ = ["main", "make_parser"]
 
@@ -37,7 +38,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return run(options)
     # an OSError is a full disk, a folder that is read-only or in the way
-    except (ParameterError, ClaimsError, CheckpointError, DataError, OSError) as error:
+    except (
+        ParameterError,
+        ClaimsError,
+        CheckpointError,
+        DataError,
+        OSError,
+        SharingError,
+    ) as error:
         print(f"equilibria: {error}", file=sys.stderr)
         return 2
 

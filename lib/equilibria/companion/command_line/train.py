@@ -7,6 +7,7 @@ import argparse
 from equilibria.companion.command_line import arguments
 from equilibria.companion.command_line.cases import case_names, find_case, records_of
 from equilibria.companion.parameters import ParameterError
+from equilibria.training import parallel
 
 __all__ = ["add_parser", "run"]
 
@@ -54,11 +55,12 @@ def run(options: argparse.Namespace) -> int:
         stem = records.stem(name, **model)
         print(f"{options.name} seed {options.seed}: finished; to train it anew, delete {stem}.*")
         return 0
-    case.train(
-        name,
-        profile=options.profile,
-        seed=options.seed,
-        minutes=options.minutes,
-        device=options.device,
-    )
+    with parallel.started():
+        case.train(
+            name,
+            profile=options.profile,
+            seed=options.seed,
+            minutes=options.minutes,
+            device=options.device,
+        )
     return 0

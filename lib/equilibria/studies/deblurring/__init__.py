@@ -23,7 +23,15 @@ from equilibria.studies.deblurring.comparisons import (
 from equilibria.studies.deblurring.evaluation import LATE_STEPS, evaluate, evaluate_all, test_set
 from equilibria.studies.deblurring.measures import TEST_STEPS, answer, psnr_along_t, solved
 from equilibria.studies.deblurring.pictures import log_symbol, most_detailed_square
-from equilibria.studies.deblurring.recipes import DEPTHS, RECIPES, Recipe, kernel, names, new
+from equilibria.studies.deblurring.recipes import (
+    DEPTHS,
+    RECIPES,
+    Recipe,
+    kernel,
+    names,
+    needs,
+    new,
+)
 from equilibria.studies.deblurring.records import RECORDS, load, reports, seeds
 from equilibria.studies.deblurring.steepness import (
     RANKS,
@@ -55,6 +63,7 @@ __all__ = [
     "log_symbol",
     "most_detailed_square",
     "names",
+    "needs",
     "new",
     "psnr_along_t",
     "psnr_by_budget",

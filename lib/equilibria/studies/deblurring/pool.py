@@ -27,6 +27,7 @@ from equilibria.operators.blur import Blur
 from equilibria.operators.deblurring import DeblurringOperator
 from equilibria.problems import images
 from equilibria.solvers import Anderson, Picard, solve
+from equilibria.training import parallel
 from equilibria.training.visits import WarmPool, draw_int, graded_iterates, iterate_freely
 
 __all__ = ["VISITS", "PhotographPool", "Visits", "mean_square", "pool_loss"]
@@ -67,9 +68,9 @@ class PhotographPool:
     The first half of the slots is the young half, the second half the old one.
     """
 
-    truth: Tensor
-    x: Tensor
-    direction: Tensor
+    truth: parallel.Rows
+    x: parallel.Rows
+    direction: parallel.Rows
     warm: WarmPool
 
     @classmethod
@@ -77,13 +78,12 @@ class PhotographPool:
         cls, slots: int, side: int, *, device: str, dtype: torch.dtype = torch.float32
     ) -> PhotographPool:
         """A pool of ``slots`` crops of ``side`` x ``side`` pixels, none of which was drawn yet."""
-        shape = (slots, 3, side, side)
-        truth = torch.zeros(shape, dtype=dtype, device=device)
-        visits = torch.zeros(slots, dtype=torch.int64)
-        warm = WarmPool(torch.zeros_like(truth), visits)
-        return cls(truth, torch.zeros_like(truth), torch.zeros_like(truth), warm)
+        truth, x, direction, y = (
+            parallel.zeros(slots, 3, side, side, dtype=dtype, device=device) for _ in range(4)
+        )
+        return cls(truth, x, direction, WarmPool(y, torch.zeros(slots, dtype=torch.int64)))
 
-    def memory(self) -> dict[str, Tensor]:
+    def memory(self) -> dict[str, parallel.Rows]:
         """All tensors by name, for a training that is interrupted and resumed."""
         return {
             "truth": self.truth,
@@ -134,10 +134,11 @@ def pool_loss(
     afresh = pool.warm.draw_afresh(slots, chance, generator)
     if bool(afresh.any()):
         pool.begin(slots[afresh], photographs, model.blur, generator)
-    x, truth, y = pool.x[slots], pool.truth[slots], pool.warm.state[slots]
+    x, truth, y = (parallel.rows(t[slots]) for t in (pool.x, pool.truth, pool.warm.state))
 
     y = iterate_freely(model, y, x, draw_int(0, visits.free, generator))
-    jump = old & afresh
+    old_slots = slots[old]
+    old, jump = parallel.rows(old), parallel.rows(old & afresh)
     if bool(jump.any()):
         y[jump] = _near_equilibrium(model, y[jump], x[jump])
 
@@ -152,9 +153,9 @@ def pool_loss(
 
     y[old] = settled.detach()
     y[~old] = young.detach()
-    pool.warm.store(slots, y)
+    pool.warm.store(slots, parallel.whole(y))
     if visits.penalty:
-        stretch = _stretch(model, pool, slots[old])
+        stretch = _stretch(model, pool, old_slots)
         excess = (stretch - visits.modulus).clamp(min=0)
         loss = loss + visits.penalty * excess.square().mean()
     return loss
@@ -176,10 +177,10 @@ def _stretch(model: DeblurringOperator, pool: PhotographPool, slots: Tensor) -> 
     v is each slot's direction, scaled to norm 1. The pool keeps J^T J v as the next direction,
     so that over many visits v turns to the direction that G stretches most.
     """
-    v = pool.direction[slots]
+    v = parallel.rows(pool.direction[slots])
     v = v / v.flatten(1).norm(dim=1)[:, None, None, None].clamp(min=1e-12)
-    y = pool.warm.state[slots].requires_grad_()
-    x = pool.x[slots]
+    y = parallel.rows(pool.warm.state[slots]).requires_grad_()
+    x = parallel.rows(pool.x[slots])
     # J v = (G(y + h v, x) - G(y, x)) / h
     h = _PERTURBATION * v[0].numel() ** 0.5
     with torch.no_grad():
@@ -187,6 +188,6 @@ def _stretch(model: DeblurringOperator, pool: PhotographPool, slots: Tensor) -> 
     Jv = (model(y + h * v, x) - here) / h
     # J^T J v, taken at y + h v
     (next_direction,) = torch.autograd.grad(Jv, y, Jv.detach(), retain_graph=True)
-    pool.direction[slots] = next_direction.detach()
+    pool.direction[slots] = parallel.whole(next_direction)
     norms: Tensor = Jv.flatten(1).norm(dim=1)
     return norms

@@ -25,7 +25,7 @@ from equilibria.operators.blur import Blur
 from equilibria.operators.deblurring import Denoiser, Explicit, ImplicitHQS, ImplicitPGD, Unfolded
 from equilibria.problems import images
 
-__all__ = ["DEPTHS", "RECIPES", "Recipe", "kernel", "kind_of", "names", "new"]
+__all__ = ["DEPTHS", "RECIPES", "Recipe", "kernel", "kind_of", "names", "needs", "new"]
 
 DEPTHS = {"quick": (1, 2, 4, 8), "paper": (1, 2, 4, 8, 16, 32)}  # K of `unfolded-K`, by profile
 _LEVIN09 = "https://huggingface.co/datasets/deepinv/degradations/resolve/main/Levin09.npy"
@@ -80,6 +80,11 @@ def names(profile: str) -> list[str]:
     """The names of what can be trained in a profile, in an order in which it can be trained."""
     unfolded = [f"unfolded-{depth}" for depth in DEPTHS[profile]]
     return ["denoiser", "explicit", "pgd", "hqs", *unfolded, "unrolled-pgd"]
+
+
+def needs(name: str) -> list[str]:
+    """The models from whose weights (of seed 0) a training starts."""
+    return [] if name == "denoiser" else ["denoiser"]
 
 
 def kind_of(name: str) -> str:

@@ -21,6 +21,7 @@ from equilibria.studies.deblurring.measures import psnr_along_t
 from equilibria.studies.deblurring.pool import VISITS, PhotographPool, mean_square, pool_loss
 from equilibria.studies.deblurring.recipes import RECIPES, Recipe, kernel, kind_of, new
 from equilibria.studies.deblurring.records import RECORDS, load
+from equilibria.training import parallel
 
 __all__ = ["train"]
 
@@ -63,6 +64,8 @@ def train(
     # Only the published form of H is not residual, and it does not learn from new weights.
     if name == "denoiser" and not recipe.residual:
         return _fetch_denoiser(profile, seed)
+    # Half of a batch is young slots, half is old ones.
+    parallel.require_shares(recipe.batch // 2)
     data = _TrainingData.read(recipe, profile, device)
     model = new(name, profile=profile, seed=seed).to(device)
     kind = kind_of(name)
@@ -160,22 +163,28 @@ def _denoising_error(model: nn.Module, data: _TrainingData, generator: torch.Gen
     truth = data.draw(generator)
     sigma = _LARGEST_NOISE * torch.rand(data.batch, generator=generator)
     noisy = truth + sigma[:, None, None, None] * torch.randn(truth.shape, generator=generator)
+    truth, noisy, sigma = parallel.rows(truth), parallel.rows(noisy), parallel.rows(sigma)
     y = model(noisy.to(data.device), sigma.to(data.device))
     return mean_square(y - truth.to(data.device))
 
 
 def _restoration_error(model: nn.Module, data: _TrainingData, generator: torch.Generator) -> Tensor:
-    truth = data.draw(generator).to(data.device)
-    x = images.measure(truth, data.blur, generator=generator)
+    truth, x = _measured(data, generator)
     return mean_square(model(x) - truth)
 
 
 def _unrolled_error(model: nn.Module, data: _TrainingData, generator: torch.Generator) -> Tensor:
     """Backpropagated through every iteration; nothing asks for an equilibrium."""
-    truth = data.draw(generator).to(data.device)
-    x = images.measure(truth, data.blur, generator=generator)
+    truth, x = _measured(data, generator)
     *_, y = trajectory(model, x, x, _UNROLLED_STEPS)
     return mean_square(y - truth)
+
+
+def _measured(data: _TrainingData, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(truth, x) of this process's rows of a batch, on the device."""
+    truth = data.draw(generator).to(data.device)
+    x = images.measure(truth, data.blur, generator=generator)
+    return parallel.rows(truth), parallel.rows(x)
 
 
 # -------------------------------------------------------------------------------- validation

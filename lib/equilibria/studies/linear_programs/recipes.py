@@ -35,6 +35,7 @@ from equilibria.studies.linear_programs.measures import (
     trajectory,
 )
 from equilibria.studies.linear_programs.programs import data
+from equilibria.training import parallel
 from equilibria.training.records import CaseRecords
 from equilibria.training.visits import draw_int, graded_iterates, iterate_freely
 
@@ -115,8 +116,8 @@ def implicit_loss(
     """
     B, n = label.shape
     # Half of the programs start at a random point of the box, the others at 0.
-    y = x.l + (x.u - x.l) * torch.rand(B, n, generator=generator).to(label)
-    y = y * (torch.rand(B, 1, generator=generator) < 0.5).to(label)
+    y = x.l + (x.u - x.l) * parallel.drawn(torch.rand, (B, n), generator).to(label)
+    y = y * (parallel.drawn(torch.rand, (B, 1), generator) < 0.5).to(label)
     q = model.encode(x)
     y = iterate_freely(model, y, q, draw_int(0, _MOST_FREE_STEPS, generator))
     errors = []
@@ -156,6 +157,7 @@ def train(
     recipe = _recipe(name, profile)
     if device is None:
         device = training.default_device()
+    parallel.require_shares(_BATCH)
     programs, held_out = data(profile)
     settings = training.Settings(
         steps=recipe.steps,
@@ -193,7 +195,8 @@ def _loss(
 
     def loss(model: nn.Module, step: int, generator: torch.Generator) -> Tensor:
         network = cast(Network, model)  # the one that `train` made
-        batch = programs[training.minibatch(len(programs), size, seed=seed, step=step)]
+        chosen = training.minibatch(len(programs), size, seed=seed, step=step)
+        batch = programs[parallel.rows(chosen)]
         x = graph(batch, device=device)
         label = batch.y.to(device, torch.float32)
         if recipe.kind == "implicit":

@@ -31,6 +31,7 @@ from equilibria.studies.navier_stokes.recipes import (
     regime_of,
 )
 from equilibria.studies.navier_stokes.visits import FREE, FlowPool, pool_loss, turned
+from equilibria.training import parallel
 
 __all__ = ["UNROLLED", "compiled", "train", "training_bytes"]
 
@@ -86,6 +87,7 @@ class _Training:
         # every explicit model makes as many steps
         budgets = self.recipe.steps
         self.steps, self.fine_steps = budgets.get(self.kind, budgets["explicit"])
+        parallel.require_shares(self.recipe.batch)
         self.grids = _flows(name, profile, self.recipe, device)
         self.pools: dict[int, FlowPool] = {}
         if self.kind == "implicit":
@@ -108,7 +110,7 @@ class _Training:
             save_every=20,
             validate_every=max(1, self.steps // 6),
         )
-        memory: dict[str, Tensor] = {}
+        memory: dict[str, parallel.Rows] = {}
         for pool in self.pools.values():
             memory |= pool.memory()
         losses: dict[str, Loss] = {"implicit": self.visit_loss, "unrolled": self.unrolled_loss}
@@ -136,6 +138,7 @@ class _Training:
         recipe = self.recipe
         chosen = training.minibatch(recipe.train, recipe.batch, seed=self.seed, step=step)
         code = torch.randint(8, (recipe.batch,), generator=generator)
+        chosen, code = parallel.rows(chosen), parallel.rows(code)
         return turned(x[chosen], y[chosen], code)
 
     def visit_loss(self, model: Model, step: int, generator: torch.Generator) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from equilibria.operators.fourier import ImplicitFNO
 from equilibria.studies.navier_stokes.measures import relative_error
+from equilibria.training import parallel
 from equilibria.training.visits import WarmPool, draw_int, graded_iterates, iterate_freely
 
 __all__ = ["FREE", "GRADED", "VISIT", "FlowPool", "pool_loss", "turned"]
@@ -64,7 +65,7 @@ class FlowPool:
     @classmethod
     def empty(cls, size: int, *, width: int, n: int, device: str | torch.device) -> FlowPool:
         """A pool of ``size`` slots for flows on n x n points, none of which was drawn yet."""
-        state = torch.zeros(size, width, n * n, device=device)
+        state = parallel.zeros(size, width, n * n, device=device)
         visits, flow, code = (torch.zeros(size, dtype=torch.int64) for _ in range(3))
         return cls(WarmPool(state, visits), flow, code)
 
@@ -73,7 +74,7 @@ class FlowPool:
         """Points per side."""
         return math.isqrt(self.warm.state.shape[2])
 
-    def memory(self) -> dict[str, Tensor]:
+    def memory(self) -> dict[str, parallel.Rows]:
         """The tensors by name, as a training saves and restores them."""
         n = self.n
         return {
@@ -110,17 +111,18 @@ def pool_loss(
     gradient. Changes the pool in place.
     """
     pool.renew(slots, len(y), generator)
-    flow = pool.flow[slots]
-    inputs, label = turned(x[flow], y[flow], pool.code[slots])
+    mine = parallel.rows(slots)
+    flow = pool.flow[mine]
+    inputs, label = turned(x[flow], y[flow], pool.code[mine])
     q = model.encode(inputs)
     steps = draw_int(free[0], free[1], generator)
-    state = iterate_freely(model, pool.warm.state[slots], q, steps)
+    state = iterate_freely(model, parallel.rows(pool.warm.state[slots]), q, steps)
     before = state
     errors = []
     for after in graded_iterates(model, state, q, GRADED):
         before, state = state, after
         errors.append(relative_error(model.decode(state), label).mean())
-    pool.warm.store(slots, state)
+    pool.warm.store(slots, parallel.whole(state))
     step = (state - before).flatten(1).norm(dim=1)
     moved = step / state.detach().flatten(1).norm(dim=1)
     loss: Tensor = torch.stack(errors).mean() + _PENALTY * moved.mean()

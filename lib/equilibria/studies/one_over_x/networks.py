@@ -81,7 +81,7 @@ def _untrained(name: str, profile: str) -> BoundedMLP:
     return new(name, profile=profile)
 
 
-RECORDS = CaseRecords("one_over_x", shipped="quick", new=_untrained)
+RECORDS = CaseRecords("one_over_x", shipped="quick", new=_untrained, one_profile=True)
 
 
 def load(name: str, *, seed: int) -> tuple[BoundedMLP, dict[str, Any]]:

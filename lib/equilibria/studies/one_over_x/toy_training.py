@@ -16,6 +16,7 @@ from equilibria.operators.bounded_mlp import BoundedMLP
 from equilibria.paths import data_folder
 from equilibria.studies.one_over_x.networks import MODULUS, NEAR, RECORDS, inputs, names, new
 from equilibria.studies.one_over_x.toy_measures import measure_network
+from equilibria.training import parallel
 from equilibria.training.records import STOPPED
 from equilibria.training.visits import draw_int, graded_iterates, iterate_freely
 
@@ -58,7 +59,7 @@ def train(
     known = names(profile)
     require(name in known, "name", name, f"one of {', '.join(known)}")
     kind, _ = name.split("-")
-    x = inputs(POINTS)
+    x = parallel.rows(inputs(POINTS))
     model = new(name, profile=profile, seed=seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_POWER_SEED)

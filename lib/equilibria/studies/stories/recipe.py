@@ -22,7 +22,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +39,7 @@ from equilibria.studies.stories.model import (
     new,
     read,
 )
+from equilibria.training import parallel
 from equilibria.training.visits import draw_int, graded_iterates, iterate_freely, separation
 
 __all__ = ["Visit", "rest_penalty", "settings_of", "train", "validation_scores", "visit"]
@@ -125,8 +126,9 @@ def rest_penalty(G: Step, visited: Visit, generator: torch.Generator) -> Tensor:
     That is `Visit.moved`, and by how much states close to each other stay apart: the excess of
     their `separation` over `_SEPARATION`, the mean over some of the stories.
     """
-    z = visited.z[:_NEIGHBOURS].detach()
-    x = visited.x[:_NEIGHBOURS]
+    neighbours = _NEIGHBOURS // parallel.count()
+    z = visited.z[:neighbours].detach()
+    x = visited.x[:neighbours]
     apart = separation(G, z, x, search=_SEARCH, steps=_GRADED, generator=generator)
     return _PENALTY * (visited.moved + (apart - _SEPARATION).relu().mean())
 
@@ -225,12 +227,19 @@ def _curriculum(kind: str, steps: int, memory: dict[str, Tensor], step: Step) ->
             free, graded = n + settle, _GRADED
         else:
             free, graded = 0, n + extra
-        visited = visit(model, stories, free=free, graded=graded, step=step)
+        mine = replace(
+            stories,
+            sentences=parallel.rows(stories.sentences),
+            answers=parallel.rows(stories.answers),
+        )
+        visited = visit(model, mine, free=free, graded=graded, step=step)
         value = visited.loss
         if free:
             value = value + rest_penalty(step, visited, generator)
 
-        memory["right"].lerp_(torch.tensor(visited.right), 0.1)
+        right = torch.tensor(visited.right)
+        parallel.average([right])
+        memory["right"].lerp_(right, 0.1)
         memory["spent"].add_(1)
         is_ready = memory["right"] > _ENOUGH
         patience = steps // (2 * LONGEST) if kind else steps // _PATIENCE

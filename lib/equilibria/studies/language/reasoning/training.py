@@ -18,6 +18,7 @@ from equilibria.operators.looped_transformer import LoopedTransformer
 from equilibria.problems.reasoning import IGNORED, Questions
 from equilibria.studies.language.reasoning.measures import accuracy_along_t
 from equilibria.studies.language.reasoning.tasks import LONGEST, questions, validation_questions
+from equilibria.training import parallel
 from equilibria.training.visits import draw_int, graded_iterates, iterate_freely
 
 __all__ = ["BATCH", "STEPS", "Curriculum", "reasoning_loss"]
@@ -78,11 +79,14 @@ class Curriculum:
         length = int(self.memory["length"])
         asked = questions(self.task, BATCH, length, generator=generator)
         asked = Questions(
-            asked.tokens.to(self.device), asked.answers.to(self.device), asked.vocabulary
+            parallel.rows(asked.tokens).to(self.device),
+            parallel.rows(asked.answers).to(self.device),
+            asked.vocabulary,
         )
         free, graded = self._depth(length, generator)
         looped = cast(LoopedTransformer, model)  # the loop of training knows modules only
         value, right = reasoning_loss(looped, asked, free=free, graded=graded)
+        parallel.average([right])
         self._advance(length, right)
         return value
 
