@@ -35,13 +35,15 @@ def read(path: str | Path | BinaryIO, *, largest: int = _LARGEST) -> Tensor:
     Raises `ImageError` for a missing or damaged file, for a file that is not an image, and for an
     image with a side below 32 pixels.
     """
-    name = str(path) if isinstance(path, str | Path) else "the upload"
+    name = str(path) if isinstance(path, str | Path) else str(getattr(path, "name", "the upload"))
     try:
         with Image.open(path) as file:
             image = _to_rgb(ImageOps.exif_transpose(file), name)
     except FileNotFoundError:
         raise ImageError(f"path: there is no file {name!r}") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError:  # its own words name Python's object, and not the file
+        raise ImageError(f"path: {name!r} cannot be read as an image") from None
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageError(f"path: {name!r} cannot be read as an image ({error})") from None
     if min(image.size) < _SMALLEST:
         raise ImageError(
