@@ -23,7 +23,9 @@ LOCAL = ["--cores", "2"]
 ON_SLURM = ["--profile", str(HOME / "workflow" / "profiles" / "slurm"), "--slurm-no-account"]
 ON_SLURM += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"]
 ON_SLURM += ["--default-resources", "slurm_partition=cpu", "runtime=5", "mem_mb=500"]
-ON_SLURM += ["--set-resources", "train_language:runtime=1", "train_one_over_x:runtime=2"]
+# Slurm counts in minutes. A job needs seconds to start, but minutes where others want the cores.
+MINUTES = 1 if os.getloadavg()[0] < 2 * (os.cpu_count() or 1) else 4
+ON_SLURM += ["--set-resources", f"train_language:runtime={MINUTES}", "train_one_over_x:runtime=2"]
 ON_SLURM += ["--slurm-logdir", "logs", "--slurm-keep-successful-logs"]
 
 # The second notebook kills its own job once; run again, it finds its note and goes on.

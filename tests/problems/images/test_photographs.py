@@ -101,8 +101,12 @@ def test_an_upload(tmp_path):
     picture(tmp_path / "a.png")
     upload = io.BytesIO((tmp_path / "a.png").read_bytes())
     assert torch.equal(images.read(upload), images.read(tmp_path / "a.png"))
-    with pytest.raises(ImageError, match="'the upload' cannot be read as an image"):
+    with pytest.raises(ImageError, match=r"'the upload' cannot be read as an image$"):
         images.read(io.BytesIO(b"not an image"))
+    named = io.BytesIO(b"not an image")
+    named.name = "cat.png"
+    with pytest.raises(ImageError, match=r"'cat\.png' cannot be read as an image$"):
+        images.read(named)
 
 
 def test_what_is_not_an_image(tmp_path):

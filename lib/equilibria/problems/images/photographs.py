@@ -44,7 +44,7 @@ def read(path: str | Path | BinaryIO, *, largest: int = _LARGEST) -> Tensor:
     Raises `ImageError` for a missing or damaged file, for a file that is not an image, and for an
     image with a side below 32 pixels or more than 64 million pixels.
     """
-    name = str(path) if isinstance(path, str | Path) else "the upload"
+    name = str(path) if isinstance(path, str | Path) else str(getattr(path, "name", "the upload"))
     try:
         with warnings.catch_warnings():
             # Pillow only warns of some images that would fill the memory.
@@ -54,6 +54,8 @@ def read(path: str | Path | BinaryIO, *, largest: int = _LARGEST) -> Tensor:
                 image = _to_rgb(ImageOps.exif_transpose(file), name)
     except FileNotFoundError:
         raise ImageError(f"path: there is no file {name!r}") from None
+    except UnidentifiedImageError:  # its own words name Python's object, and not the file
+        raise ImageError(f"path: {name!r} cannot be read as an image") from None
     except _UNREADABLE as error:
         raise ImageError(f"path: {name!r} cannot be read as an image ({error})") from None
     if min(image.size) < _SMALLEST:
