@@ -6,7 +6,8 @@
 
 ==========  =======================================================================================
 ``w``       vorticity, (B, n, n), mean zero; x1 runs along dimension 1, x2 along dimension 2
-``f``       forcing, (B, 2, n, n); only its curl acts, and `manufacture` gives the f of divergence 0
+``f``       forcing, (B, 2, n, n); only its curl acts. `manufacture` gives the f of divergence 0,
+            `manufacture_without_pressure` the one that balances the pressure, too
 ``nu``      viscosity, > 0
 ==========  =======================================================================================
 
@@ -33,6 +34,7 @@ __all__ = [
     "linearised",
     "local_constant",
     "manufacture",
+    "manufacture_without_pressure",
     "residual",
     "velocity",
 ]
@@ -121,6 +123,26 @@ def manufacture(vorticity: Tensor, viscosity: float) -> Tensor:
     w = checked_vorticity(vorticity)
     check_viscosity(viscosity)
     return _force(w, viscosity, grid_of(vorticity)).to(vorticity.dtype)
+
+
+def manufacture_without_pressure(vorticity: Tensor, viscosity: float) -> Tensor:
+    """f = (u.grad) u - nu lap u, (B, 2, n, n): the forcing of ``vorticity`` with pressure zero.
+
+    It has the curl of `manufacture`, and a gradient part that balances the pressure that the flow
+    has under that one. So f knows the pressure, which u and -u share: only the friction
+    -nu lap u tells the forcings of w and of -w apart. Products are exact below n / 3; the rest is
+    left out. Raises as `manufacture` does.
+    """
+    w = checked_vorticity(vorticity)
+    check_viscosity(viscosity)
+    grid = grid_of(w)
+    coefficients = rfft2(w) * grid.alias_free
+    u = torch.stack([grid.to_points(part) for part in grid.velocity(coefficients)], 1)
+    friction = viscosity * grid.square * rfft2(u)
+    # (u.grad) u_i = d1 (u1 u_i) + d2 (u2 u_i), since div u = 0
+    advection = grid.d1 * rfft2(u[:, :1] * u) + grid.d2 * rfft2(u[:, 1:] * u)
+    force: Tensor = grid.to_points(advection * grid.alias_free + friction)
+    return force.to(vorticity.dtype)
 
 
 def residual(vorticity: Tensor, forcing: Tensor, viscosity: float) -> Tensor:

@@ -42,9 +42,13 @@ from equilibria.studies.navier_stokes.recipes import (
     DEPTHS,
     RECIPES,
     RECORDS,
+    VISCOSITIES,
     WIDTHS,
+    Declared,
+    FlowSet,
     Model,
     Recipe,
+    declared,
     load,
     names,
     new,
@@ -60,7 +64,8 @@ from equilibria.studies.navier_stokes.trainings import (
     train,
     training_bytes,
 )
-from equilibria.studies.navier_stokes.visits import FREE, GRADED, VISIT, FlowPool, pool_loss, turned
+from equilibria.studies.navier_stokes.training_flows import TrainingFlows, turned
+from equilibria.studies.navier_stokes.visits import FREE, GRADED, VISIT, FlowPool, pool_loss
 
 __all__ = [
     "ALONG",
@@ -77,12 +82,17 @@ __all__ = [
     "TEST_STEPS",
     "UNROLLED",
     "VISIT",
+    "VISCOSITIES",
     "WIDTHS",
+    "Declared",
     "FlowPool",
+    "FlowSet",
     "Model",
     "Recipe",
+    "TrainingFlows",
     "answer",
     "compiled",
+    "declared",
     "errors_along_t",
     "evaluate",
     "evaluate_all",
