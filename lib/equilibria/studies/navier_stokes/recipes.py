@@ -135,8 +135,8 @@ RECIPES = {
         },
         batch=16,
         pool=128,
-        learning_rate=2e-3,
-        steps={"implicit": (10000, 1000), "explicit": (15000, 1500), "unrolled": (1500, 50)},
+        learning_rate=3e-3,
+        steps={"implicit": (9000, 900), "explicit": (12000, 1200), "unrolled": (1500, 50)},
     ),
     "paper": Recipe(
         width=32,

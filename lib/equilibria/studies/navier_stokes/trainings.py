@@ -18,7 +18,7 @@ from equilibria import splits, training
 from equilibria.operators.fourier import ExplicitFNO, ImplicitFNO
 from equilibria.problems import flow_data
 from equilibria.solvers import trajectory
-from equilibria.studies.navier_stokes.measures import errors_along_t, relative_error
+from equilibria.studies.navier_stokes.measures import relative_error
 from equilibria.studies.navier_stokes.recipes import (
     RECIPES,
     RECORDS,
@@ -30,6 +30,7 @@ from equilibria.studies.navier_stokes.recipes import (
 )
 from equilibria.studies.navier_stokes.training_flows import TrainingFlows
 from equilibria.studies.navier_stokes.visits import FREE, FlowPool, pool_loss
+from equilibria.training.visits import iterate_freely
 
 __all__ = ["UNROLLED", "VALIDATED", "compiled", "train", "training_bytes"]
 
@@ -125,7 +126,7 @@ class _Training:
             ema=0.998,
             seed=self.seed,
             save_every=20,
-            validate_every=max(1, self.steps // 20),
+            validate_every=max(1, self.steps // 10),
         )
         memory: dict[str, Tensor] = {}
         for n, pool in self.pools.items():
@@ -186,11 +187,13 @@ class _Training:
         for part in torch.split(rows, _VALIDATION_BATCH):
             still = torch.ones(len(part)), torch.zeros(len(part), dtype=torch.int64)
             x, y = self.validation.images(part, *still)
-            if isinstance(model, ExplicitFNO):
-                errors.append(relative_error(model(x), y))
-            else:
+            if isinstance(model, ImplicitFNO):
+                q = model.encode(x)
                 steps = UNROLLED if self.declared.kind == "unrolled" else VALIDATED
-                errors.append(errors_along_t(model, x, y, steps=steps)[-1])
+                answer = model.decode(iterate_freely(model, model.start(q), q, steps))
+            else:
+                answer = model(x)
+            errors.append(relative_error(answer, y))
         return {"error": torch.cat(errors).mean().item()}
 
 
