@@ -44,7 +44,16 @@ from equilibria.problems.flow_equation import (
 from equilibria.problems.flow_grid import filtered_vorticity, random_vorticity, resample
 from equilibria.solvers import Anderson, solve
 
-__all__ = ["FORCINGS", "PUBLISHED_VARIANCES", "REGIMES", "VISCOSITY", "Flows", "Regime", "data", "draw"]
+__all__ = [
+    "FORCINGS",
+    "PUBLISHED_VARIANCES",
+    "REGIMES",
+    "VISCOSITY",
+    "Flows",
+    "Regime",
+    "data",
+    "draw",
+]
 
 VISCOSITY = 0.01
 # per entry of the published data, forcing and vorticity
@@ -113,9 +122,7 @@ def draw(
     on the fine one. Raises as `filtered_vorticity` and `random_vorticity` do.
     """
     if regime.speed is not None:
-        w = filtered_vorticity(
-            count, n, speed=regime.speed, peak=regime.peak, generator=generator
-        )
+        w = filtered_vorticity(count, n, speed=regime.speed, peak=regime.peak, generator=generator)
         return manufacture_without_pressure(w, regime.viscosity), w
     assert regime.std is not None  # one of the two is there
     drawn = random_vorticity(count, n, std=regime.std, peak=regime.peak, generator=generator)

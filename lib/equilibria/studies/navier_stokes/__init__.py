@@ -3,22 +3,23 @@
 `recipes`      which models there are, their networks and flows; where trained ones are kept
 `visits`       how the implicit model is trained: visits to a pool of flows that keep their states
 `trainings`    `train`
+`training_flows`  flows in all their images
+`bounded`      the bounded pair: what its slopes cost
 `measures`     what a model is asked: answers, errors and true local constants along the iterations
 `protocols`    the Lipschitz constant of Fig. 4 by waves, corrected and as released
+`probes`       steepness, places of rest, decisions: what takes minutes to find out
 `evaluation`   what finished models do on the test flows, recorded: `evaluate_all`
-`curves`       the error along t over all test flows, recorded
 `surveys`      what the classical solver finds among the flows, recorded
 `summaries`    records of several seeds, condensed for the notebook
 """
 
-from equilibria.studies.navier_stokes.curves import ALONG
+from equilibria.studies.navier_stokes.bounded import BOUND
 from equilibria.studies.navier_stokes.evaluation import (
-    ALONG_FLOWS,
-    LOCAL_FLOWS,
-    LOCAL_T,
+    ALONG,
+    SPEEDS,
+    at_speed,
     evaluate,
     evaluate_all,
-    probe,
 )
 from equilibria.studies.navier_stokes.measures import (
     TEST_STEPS,
@@ -26,13 +27,16 @@ from equilibria.studies.navier_stokes.measures import (
     errors_along_t,
     local_along_t,
     predictions_along_t,
+    radius_at_rest,
     relative_error,
     solved,
 )
+from equilibria.studies.navier_stokes.probes import LOCAL_FLOWS, LOCAL_T
 from equilibria.studies.navier_stokes.protocols import (
     PERCENTILES,
     lipschitz_along_t,
     perturbations,
+    physical_directions,
     released_forcing,
     released_lipschitz,
     released_waves,
@@ -58,18 +62,18 @@ from equilibria.studies.navier_stokes.recipes import (
 )
 from equilibria.studies.navier_stokes.summaries import SAME_PLACE, places, settled_flags, summary
 from equilibria.studies.navier_stokes.surveys import recorded_survey, survey
+from equilibria.studies.navier_stokes.training_flows import TrainingFlows, turned
 from equilibria.studies.navier_stokes.trainings import (
     UNROLLED,
     compiled,
     train,
     training_bytes,
 )
-from equilibria.studies.navier_stokes.training_flows import TrainingFlows, turned
 from equilibria.studies.navier_stokes.visits import FREE, GRADED, VISIT, FlowPool, pool_loss
 
 __all__ = [
     "ALONG",
-    "ALONG_FLOWS",
+    "BOUND",
     "DEPTHS",
     "FREE",
     "GRADED",
@@ -79,10 +83,11 @@ __all__ = [
     "RECIPES",
     "RECORDS",
     "SAME_PLACE",
+    "SPEEDS",
     "TEST_STEPS",
     "UNROLLED",
-    "VISIT",
     "VISCOSITIES",
+    "VISIT",
     "WIDTHS",
     "Declared",
     "FlowPool",
@@ -91,6 +96,7 @@ __all__ = [
     "Recipe",
     "TrainingFlows",
     "answer",
+    "at_speed",
     "compiled",
     "declared",
     "errors_along_t",
@@ -102,10 +108,11 @@ __all__ = [
     "names",
     "new",
     "perturbations",
+    "physical_directions",
     "places",
     "pool_loss",
     "predictions_along_t",
-    "probe",
+    "radius_at_rest",
     "recorded_survey",
     "relative_error",
     "released_forcing",

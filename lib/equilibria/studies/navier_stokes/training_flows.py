@@ -76,13 +76,13 @@ class TrainingFlows:
         return self.label.shape[-1]
 
     def draw_speeds(self, count: int, generator: torch.Generator) -> Tensor:
-        """Factors s, (count,): 1 for about one half, uniform between the ``speeds`` for the rest."""
+        """Factors s, (count,): 1 for about one half, else uniform between the ``speeds``."""
         least, largest = self.speeds
         factor = least + (largest - least) * torch.rand(count, generator=generator)
         return torch.where(torch.rand(count, generator=generator) < 0.5, 1.0, factor)
 
     def images(self, flow: Tensor, speed: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
-        """(forcing, vorticity) of the flows (B,) at factors ``speed`` (B,), `turned` by ``code``."""
+        """(forcing, vorticity) of flows (B,) at factors ``speed`` (B,), `turned` by ``code``."""
         s = speed.to(self.label.device)[:, None, None]
         forcing = s[:, None] ** 2 * self.even[flow] + s[:, None] * self.odd[flow]
         return turned(forcing, s * self.label[flow], code)

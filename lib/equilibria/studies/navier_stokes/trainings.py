@@ -18,6 +18,7 @@ from equilibria import splits, training
 from equilibria.operators.fourier import ExplicitFNO, ImplicitFNO
 from equilibria.problems import flow_data
 from equilibria.solvers import trajectory
+from equilibria.studies.navier_stokes.bounded import in_network_units, slope_penalty
 from equilibria.studies.navier_stokes.measures import relative_error
 from equilibria.studies.navier_stokes.recipes import (
     RECIPES,
@@ -37,6 +38,7 @@ __all__ = ["UNROLLED", "VALIDATED", "compiled", "train", "training_bytes"]
 UNROLLED = 3  # iterations of the trap's training
 VALIDATED = 40  # iterations after which an implicit model is validated
 _VALIDATION_BATCH = 20
+_HELD = 3  # flows of a step at which the slope of a bounded network is looked at
 _WORTH_COMPILING = 500  # steps from which on the minute that torch.compile takes comes back
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -160,12 +162,16 @@ class _Training:
 
     def visit_loss(self, model: Model, step: int, generator: torch.Generator) -> Tensor:
         flows = self.training_flows(step)
-        slots = training.minibatch(
-            self.recipe.pool, self.recipe.batch, seed=self.seed, step=step
-        )
+        slots = training.minibatch(self.recipe.pool, self.recipe.batch, seed=self.seed, step=step)
         # `compiled` keeps encode and decode; only implicit models come here
         forward = cast(ImplicitFNO, self.forward)
-        return pool_loss(forward, self.pools[flows.n], flows, slots, generator)
+        pool = self.pools[flows.n]
+        loss = pool_loss(forward, pool, flows, slots, generator)
+        if not self.declared.bounded:
+            return loss
+        few = slots[:_HELD]
+        x, _ = flows.images(pool.flow[few], pool.speed[few], pool.code[few])
+        return loss + self.bound_loss(model, x, pool.warm.state[few].clone(), generator)
 
     def unrolled_loss(self, model: Model, step: int, generator: torch.Generator) -> Tensor:
         """Back-propagated through every iteration: no equilibrium is asked for."""
@@ -177,7 +183,16 @@ class _Training:
 
     def explicit_loss(self, model: Model, step: int, generator: torch.Generator) -> Tensor:
         x, y = self.batch(step, generator)
-        return relative_error(self.forward(x), y).mean()
+        loss = relative_error(self.forward(x), y).mean()
+        if not self.declared.bounded:
+            return loss
+        return loss + self.bound_loss(model, x[:_HELD], None, generator)
+
+    def bound_loss(
+        self, model: Model, x: Tensor, z: Tensor | None, generator: torch.Generator
+    ) -> Tensor:
+        """What the slopes at some forcings cost a network of the bounded pair."""
+        return slope_penalty(in_network_units(model, z), x / model.input_scale, generator)
 
     @torch.no_grad()
     def validate(self, model: Model) -> dict[str, float]:
