@@ -10,9 +10,11 @@
 `probes`       steepness, places of rest, decisions: what takes minutes to find out
 `evaluation`   what finished models do on the test flows, recorded: `evaluate_all`
 `surveys`      what the classical solver finds among the flows, recorded
+`appendices`   classical solvers, networks beside them and on other grids
 `summaries`    records of several seeds, condensed for the notebook
 """
 
+from equilibria.studies.navier_stokes.appendices import classical, head_start, other_grids
 from equilibria.studies.navier_stokes.bounded import BOUND
 from equilibria.studies.navier_stokes.evaluation import (
     ALONG,
@@ -60,7 +62,19 @@ from equilibria.studies.navier_stokes.recipes import (
     seeds,
     test_set,
 )
-from equilibria.studies.navier_stokes.summaries import SAME_PLACE, places, settled_flags, summary
+from equilibria.studies.navier_stokes.summaries import (
+    SAME_PLACE,
+    along_t,
+    at_rest,
+    bounded_pair,
+    by_viscosity,
+    decisions,
+    mean_error,
+    places,
+    steepness,
+    summary,
+    table_5,
+)
 from equilibria.studies.navier_stokes.surveys import recorded_survey, survey
 from equilibria.studies.navier_stokes.training_flows import TrainingFlows, turned
 from equilibria.studies.navier_stokes.trainings import (
@@ -95,18 +109,27 @@ __all__ = [
     "Model",
     "Recipe",
     "TrainingFlows",
+    "along_t",
     "answer",
+    "at_rest",
     "at_speed",
+    "bounded_pair",
+    "by_viscosity",
+    "classical",
     "compiled",
+    "decisions",
     "declared",
     "errors_along_t",
     "evaluate",
     "evaluate_all",
+    "head_start",
     "lipschitz_along_t",
     "load",
     "local_along_t",
+    "mean_error",
     "names",
     "new",
+    "other_grids",
     "perturbations",
     "physical_directions",
     "places",
@@ -120,10 +143,11 @@ __all__ = [
     "released_waves",
     "reports",
     "seeds",
-    "settled_flags",
     "solved",
+    "steepness",
     "summary",
     "survey",
+    "table_5",
     "test_set",
     "train",
     "training_bytes",

@@ -1,8 +1,8 @@
 """The bounded pair: training under one bound on the slope in the forcing (paper, section 2).
 
 Both networks pay where |dy/df| passes the bound, in the units that they see: the explicit one for
-y = F(f), the implicit one for y = decode(G(z, encode(f))) at the states z of its visits, held fixed,
-so that no scale can hide between encoder and decoder.
+y = F(f), the implicit one for y = decode(G(z, encode(f))) at the states z of its visits, held
+fixed, so that no scale can hide between encoder and decoder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the classical solver finds among the flows of ``unique`` in ``quick``, whatever a network says.
+"""What the classical solver finds among the flows of ``unique``, whatever a network says.
 
 The survey takes minutes, so it is recorded once, beside the records of the models.
 """
