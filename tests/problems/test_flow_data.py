@@ -66,8 +66,9 @@ def test_the_published_regime_has_the_published_variances(store):
 
 
 def test_the_viscosity_changes_the_friction_alone(store):
-    thick, thin = some(3, "published"), flow_data.data(
-        "published", 3, n=32, seed=0, viscosity=0.004, progress=False
+    thick, thin = (
+        some(3, "published"),
+        flow_data.data("published", 3, n=32, seed=0, viscosity=0.004, progress=False),
     )
     assert torch.equal(thick.vorticity, thin.vorticity)
     friction = thick.forcing - thin.forcing

@@ -15,9 +15,7 @@ from steady_flows import NU, TINY, field
 
 def training_flows(w, n=32, speeds=(0.6, 1.4)):
     flows = Flows(manufacture_without_pressure(w, NU), w, len(w))
-    return study.TrainingFlows.of(
-        flows, manufacture_without_pressure(-w, NU), n, "cpu", speeds
-    )
+    return study.TrainingFlows.of(flows, manufacture_without_pressure(-w, NU), n, "cpu", speeds)
 
 
 def test_the_eight_images_of_a_flow_are_steady_flows():
