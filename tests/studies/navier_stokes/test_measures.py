@@ -42,9 +42,11 @@ def test_local_constants_over_some_directions_only():
 
 def test_the_radius_at_rest_is_the_rate():
     f, _ = forced(2, 16)
-    move, radius = study.radius_at_rest(Exact(16), f, rest=20)
+    model = Exact(16)
+    q = model.encode(f)
+    move, radius = study.radius_at_rest(model, 1.01 * q, q)
     torch.testing.assert_close(radius, torch.full((2,), 0.5, dtype=f64))
-    torch.testing.assert_close(move, torch.full((2,), 2.0**-20, dtype=f64), rtol=1e-3, atol=0)
+    torch.testing.assert_close(move, torch.full((2,), 0.005 / 1.01, dtype=f64))
 
 
 def test_an_explicit_model_has_one_local_constant_whatever_t():

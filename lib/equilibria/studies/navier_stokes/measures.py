@@ -85,29 +85,27 @@ def errors_along_t(
 
 @torch.no_grad()
 def radius_at_rest(
-    model: ImplicitFNO, x: Tensor, *, rest: int = 200, steps: int = 80
+    model: ImplicitFNO, z: Tensor, q: Tensor, *, steps: int = 80
 ) -> tuple[Tensor, Tensor]:
-    """(|z_T - z_{T-1}| / |z_T|, spectral radius of dG/dz at z_T), both (B,), T = ``rest``.
+    """(|G(z) - z| / |z|, spectral radius of dG/dz) at a state z where the loop rests, both (B,).
 
-    z_T is Picard's from z_0 = 0. The radius is the mean rate at which a small move grows under G
-    over the second half of ``steps`` iterations (a power iteration, by differences). A pair of
-    complex eigenvalues turns the move as well, and the mean looks past that.
+    The radius is the mean rate at which a small move grows under G over the second half of
+    ``steps`` iterations (a power iteration, by differences). A pair of complex eigenvalues turns
+    the move as well, and the mean looks past that.
     """
-    q = model.encode(x)
-    z = before = model.start(q)
-    for _ in range(rest):
-        before, z = z, model(z, q)
+    fixed = model(z, q)
     size = sample_norm(z)
-    step = sample_norm(z - before) / size
     distance = 1e-2 * size
     move = torch.randn(z.shape, generator=torch.Generator().manual_seed(0)).to(z)
-    fixed = model(z, q)
     log_growth = torch.zeros_like(size)
     for index in range(steps):
-        move = model(z + (distance / sample_norm(move))[:, None, None] * move, q) - fixed
+        move = (
+            model(z + (distance / sample_norm(move)).view(-1, *[1] * (z.dim() - 1)) * move, q)
+            - fixed
+        )
         if index >= steps // 2:
             log_growth += (sample_norm(move) / distance).log()
-    return step, (log_growth / (steps - steps // 2)).exp()
+    return sample_norm(fixed - z) / size, (log_growth / (steps - steps // 2)).exp()
 
 
 # ---------------------------------------------------------------------------------------- steepness

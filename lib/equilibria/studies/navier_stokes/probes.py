@@ -6,7 +6,6 @@ regime ``published`` they keep their gradient part.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import torch
@@ -33,6 +32,7 @@ from equilibria.studies.navier_stokes.protocols import (
 )
 from equilibria.studies.navier_stokes.recipes import Declared, Model
 from equilibria.training.records import rounded
+from equilibria.training.visits import iterate_freely
 
 __all__ = ["LOCAL_FLOWS", "LOCAL_T", "bounded", "local", "one_place", "waves"]
 
@@ -43,6 +43,7 @@ WAVE_FLOWS, WAVE_STEPS = 200, 128  # of Fig. 4
 _REST = 100  # iterations after which Picard's iteration has ended
 _BATCH = 20  # flows that are computed at once
 _SHOWN = 3  # flows whose decision is recorded along t
+_LOCAL_BATCH = 5  # flows at once, since the graph of 128 iterations is large
 _GRID = 32  # points per side on which local constants are measured, since flows are smooth
 
 
@@ -73,13 +74,17 @@ def local(model: Model, flows: Flows, what: Declared, device: str) -> dict[str, 
     spans = physical_directions(few.vorticity, what.viscosity, pressure=pressure)
     for key, directions in (("all", None), ("physical", spans.float())):
         columns = []
-        for index in range(len(few)):  # one at a time: the graph of 128 iterations is large
-            x = few.forcing[index : index + 1].float().to(device)
-            span = None if directions is None else directions[index : index + 1].to(device)
-            value, settled = local_along_t(model, x, times, directions=span, max_steps=60, tol=0.02)
-            columns.append(value[:, 0])
+        for part in torch.split(torch.arange(len(few)), _LOCAL_BATCH):
+            value, settled = local_along_t(
+                model,
+                few.forcing[part].float().to(device),
+                times,
+                directions=None if directions is None else directions[part].to(device),
+                tol=0.03,
+            )
+            columns.append(value)
             record["settled"] += settled.flatten().tolist()
-        record[key] = [rounded(row) for row in torch.stack(columns, 1)]
+        record[key] = [rounded(row) for row in torch.cat(columns, 1)]
     record["map"] = rounded(
         local_constant(few.vorticity, what.viscosity, largest=8, pressure=pressure)
     )
@@ -99,17 +104,15 @@ def one_place(
     apart: dict[str, list[float]] = {"noise": [], "strong noise": [], "Anderson": []}
     for x in torch.split(flows.forcing.float(), _BATCH):
         x = x.to(device)
-        y = _last_prediction(model, x, None)
-        shape = model.start(model.encode(x)).shape
-        noise = torch.randn(shape, generator=generator).to(device)
+        q = model.encode(x)
+        zero = model.start(q)
+        noise = torch.randn(zero.shape, generator=generator).to(zero)
         starts = {"noise": noise, "strong noise": 5 * noise, "Anderson": solved(model, x).y}
+        y = model.decode(iterate_freely(model, zero, q, _REST))
         for start, z in starts.items():
-            apart[start] += rounded(relative_error(_last_prediction(model, x, z), y))
+            elsewhere = model.decode(iterate_freely(model, z, q, _REST))
+            apart[start] += rounded(relative_error(elsewhere, y))
     return apart
-
-
-def _last_prediction(model: ImplicitFNO, x: Tensor, start: Tensor | None) -> Tensor:
-    return deque(predictions_along_t(model, x, steps=_REST, start=start), maxlen=1)[0]
 
 
 # ---------------------------------------------------------------------------------------- Fig. 4
@@ -206,11 +209,10 @@ def bounded(model: Model, flows: Flows, what: Declared, device: str) -> dict[str
     explicit = isinstance(model, ExplicitFNO)
     times = LOCAL_T[:1] if explicit else LOCAL_T
     slope, operator = [], 0.0
-    for index in range(len(few)):
-        x = few.forcing[index : index + 1].float().to(device)
-        span = spans[index : index + 1].to(device)
-        value, _ = local_along_t(model, x, times, directions=span, max_steps=60, tol=0.02)
-        slope.append(value[:, 0] / scale)
+    for part in torch.split(torch.arange(len(few)), _LOCAL_BATCH):
+        x = few.forcing[part].float().to(device)
+        value, _ = local_along_t(model, x, times, directions=spans[part].to(device), tol=0.03)
+        slope.append(value / scale)
         for z in _states(model, x):
             steepest = lipschitz.local(
                 in_network_units(model, z),
@@ -219,7 +221,7 @@ def bounded(model: Model, flows: Flows, what: Declared, device: str) -> dict[str
                 tol=0.01,
                 throw=False,
             )
-            operator = max(operator, steepest.item())
+            operator = max(operator, steepest.max().item())
     opposite = FORCINGS[what.regime](-flows.vorticity, what.viscosity)
     both = Flows(
         torch.cat([flows.forcing, opposite]), torch.cat([flows.vorticity, -flows.vorticity]), 0
@@ -232,7 +234,7 @@ def bounded(model: Model, flows: Flows, what: Declared, device: str) -> dict[str
         "bound": BOUND,
         "t": list(times),
         "error": _mean_errors(model, both, times, device),
-        "slope": [rounded(row) for row in torch.stack(slope, 1)],
+        "slope": [rounded(row) for row in torch.cat(slope, 1)],
         "map": rounded(
             local_constant(few.vorticity, what.viscosity, largest=8, pressure=False) / scale
         ),
