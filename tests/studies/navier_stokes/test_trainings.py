@@ -85,7 +85,7 @@ def test_every_model_trains_and_is_evaluated(small, capsys):
         assert len(record["errors"]) == 4
         assert record["sha256"] == study.load(name)[1]["sha256"]
         keys[name] = record.keys() - study.reports("width-5")[0].keys()
-    at_rest = {"along", "rest", "radius", "steps", "success"}
+    at_rest = {"along", "rest", "radius", "anderson", "steps", "success"}
     asked = {"speeds", "local", "apart", "waves", "decision"}
     assert keys["implicit"] == at_rest | asked
     assert keys["explicit"] == {"speeds", "local"}

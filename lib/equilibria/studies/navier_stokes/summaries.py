@@ -145,6 +145,8 @@ def at_rest(records: Sequence[Record]) -> dict[str, Any]:
     radius      largest spectral radius of dG/dz at rest
     contracts   share of flows on which it is below 1
     solved      share of flows that Anderson's method solves to 1e-3 in 50 evaluations
+    anderson    mean error of its answers
+    elsewhere   share of flows on which its error is above 1: it ended near -w, or nowhere
     radii       of all flows, of the first seed
     """
     measured = [record for record in records if "apart" in record]
@@ -156,6 +158,8 @@ def at_rest(records: Sequence[Record]) -> dict[str, Any]:
         "radius": [radius.max().item() for radius in radii],
         "contracts": [_share(radius < 1) for radius in radii],
         "solved": [_share(torch.tensor(record["success"])) for record in measured],
+        "anderson": [torch.tensor(record["anderson"]).mean().item() for record in measured],
+        "elsewhere": [_share(torch.tensor(record["anderson"]) > 1) for record in measured],
         "radii": radii[0],
     }
 
