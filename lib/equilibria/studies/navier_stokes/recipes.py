@@ -108,7 +108,8 @@ class Recipe:
     flows          by regime
     batch          flows per step
     pool           flows that keep their states
-    steps          per kind of model: (all steps, how many of them, the last ones, on the full grid)
+    steps          per kind of model: (all steps, how many of them, the last ones, on the full
+                   grid); both of the bounded pair make half as many
     learning_rate  of Adam, at its largest
     """
 

@@ -89,7 +89,9 @@ class _Training:
         self.set = self.recipe.flows[self.declared.regime]
         # every explicit model makes as many steps
         budgets = self.recipe.steps
-        self.steps, self.fine_steps = budgets.get(self.declared.kind, budgets["explicit"])
+        steps = budgets.get(self.declared.kind, budgets["explicit"])
+        share = 2 if self.declared.bounded else 1
+        self.steps, self.fine_steps = (count // share for count in steps)
         self.grids = {}
         for n in (self.set.coarse, self.set.n):
             self.grids[n] = self.flows(self.set.train, SEED_OF_TRAINING, n, self.set.speeds)
