@@ -38,13 +38,13 @@ def two_states(data: dict[str, Any]) -> Figure:
     figure, axes = plt.subplots(len(rows), 5, figsize=(14.5, 2.9 * len(rows)), squeeze=False)
     for row, place in zip(rows, axes, strict=True):
         limit = _largest(row["drawn"], row["found"])
-        _field(place[0], row["curl"], _largest(row["curl"]), "curl f (a scale of its own)")
-        _field(place[1], row["drawn"], limit, "w, from which f was made")
-        title = f"w', steady under the same curl: {row['distance']:.0%} of |w| away"
+        _field(place[0], row["curl"], _largest(row["curl"]), "curl f (own scale)")
+        _field(place[1], row["drawn"], limit, "w, behind the forcing")
+        title = f"w', same curl: {row['distance']:.0%} away"
         image = _field(place[2], row["found"], limit, title)
         strongest = _largest(row["full_drawn"], row["full_found"])
-        _field(place[3], row["full_drawn"], strongest, "full f of w, first component")
-        title = f"full f of w': {row['forcing_distance']:.0%} of |f| away"
+        _field(place[3], row["full_drawn"], strongest, "full f of w (f_1)")
+        title = f"full f of w': {row['forcing_distance']:.0%} away"
         shade = _field(place[4], row["full_found"], strongest, title)
         figure.colorbar(image, ax=list(place[1:3]), shrink=0.85)
         figure.colorbar(shade, ax=list(place[3:]), shrink=0.85)
