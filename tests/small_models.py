@@ -301,6 +301,8 @@ def _navier_stokes(write: _Writer, model: Model) -> None:
         decision={
             "peak_over_first": [20.0 if model.decides else 1.0],
             "peak_over_last": [20.0 if model.decides else 1.0],
+            "corrected_over_first": [20.0 if model.decides else 1.0],
+            "corrected_over_last": [20.0 if model.decides else 1.0],
             "changed": [0.1 if model.decides else 0.0],
         },
         trap={"fall": 1.0 if model.trap_rests else 3.0},

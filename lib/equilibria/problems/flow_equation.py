@@ -130,8 +130,8 @@ def manufacture_without_pressure(vorticity: Tensor, viscosity: float) -> Tensor:
 
     It has the curl of `manufacture`, and a gradient part that balances the pressure that the flow
     has under that one. So f knows the pressure, which u and -u share: only the friction
-    -nu lap u tells the forcings of w and of -w apart. Products are exact below n / 3; the rest is
-    left out. Raises as `manufacture` does.
+    -nu lap u tells the forcings of w and of -w apart. Products are exact below n / 3 and left out
+    beyond. Raises as `manufacture` does.
     """
     w = checked_vorticity(vorticity)
     check_viscosity(viscosity)
@@ -170,9 +170,10 @@ def _force(w: Tensor, viscosity: float, grid: Grid) -> Tensor:
 
 
 def _full_force(w: Tensor, viscosity: float, grid: Grid) -> Tensor:
-    coefficients = rfft2(w) * grid.alias_free
-    u = torch.stack([grid.to_points(part) for part in grid.velocity(coefficients)], 1)
-    friction = viscosity * grid.square * rfft2(u)
+    coefficients = rfft2(w) * grid.below_nyquist
+    friction = viscosity * grid.square * torch.stack(grid.velocity(coefficients), 1)
+    moving = grid.velocity(coefficients * grid.alias_free)
+    u = torch.stack([grid.to_points(part) for part in moving], 1)
     # (u.grad) u_i = d1 (u1 u_i) + d2 (u2 u_i), since div u = 0
     advection = grid.d1 * rfft2(u[:, :1] * u) + grid.d2 * rfft2(u[:, 1:] * u)
     return grid.to_points(advection * grid.alias_free + friction)

@@ -127,8 +127,9 @@ def waves(model: ImplicitFNO, flows: Flows, what: Declared, device: str) -> dict
     decision  between w and -w:
               changed      share of flows whose y_t is nearer to -w at some t, and to w at last
               wrong        share of flows whose y_t is nearer to -w, along t
-              flows        the flows with the highest peaks as released: index, and along t the
-                           error against w (right) and -w (opposite), and the ratio |dy_t| / |df|
+              flows        of the flows that end nearer to w, those with the highest corrected
+                           peaks: index, and along t the error against w (right) and -w (opposite),
+                           and the largest ratio |dy_t| / |df| (corrected)
     """
     found: dict[str, list[Tensor]] = {}
     forcing, vorticity = flows.forcing[:WAVE_FLOWS], flows.vorticity[:WAVE_FLOWS]
@@ -155,9 +156,11 @@ def waves(model: ImplicitFNO, flows: Flows, what: Declared, device: str) -> dict
                     "index": index,
                     "right": rounded(last["right"][:, index]),
                     "opposite": rounded(last["opposite"][:, index]),
-                    "ratio": rounded(last["released"][:, index]),
+                    "ratio": rounded(last["corrected"][:, index]),
                 }
-                for index in last["released"].amax(0).topk(_SHOWN).indices.tolist()
+                for index in torch.where(wrong[-1], 0, last["corrected"].amax(0))
+                .topk(_SHOWN)
+                .indices.tolist()
             ],
         },
     }

@@ -110,10 +110,14 @@ def decisions(records: Sequence[Record]) -> dict[str, Any]:
     """How the loop decides between w and -w, per seed; ``flows`` and ``wrong`` of the first one.
 
     peak_over_first, peak_over_last  the largest L_t as released over L_3 and over the last
+    corrected_over_first, corrected_over_last   the largest corrected L_t over L_1 and over the last
     """
     measured = [record for record in records if "decision" in record]
     curves = [record["waves"]["as_released"] for record in measured]
+    corrected = [record["waves"]["corrected"] for record in measured]
     return {
+        "corrected_over_first": [max(curve) / curve[0] for curve in corrected],
+        "corrected_over_last": [max(curve) / curve[-1] for curve in corrected],
         "peak_over_first": [max(curve) / curve[2] for curve in curves],
         "peak_over_last": [max(curve) / curve[-1] for curve in curves],
         "changed": [record["decision"]["changed"] for record in measured],

@@ -110,7 +110,7 @@ def decision(data: dict[str, Any]) -> Figure:
         _log_ticks(column[1])
         iterations(column[1], TICKS, last=len(flow["right"]))
     axes[0, 0].set(ylabel="distance of y_t / |w|")
-    axes[1, 0].set(ylabel="|dy_t| / |df|, as released")
+    axes[1, 0].set(ylabel="|dy_t| / |df|, largest of the waves")
     axes[0, 0].legend()
     figure.suptitle("While the loop decides between w and -w it is steep; then it rests")
     return figure
