@@ -156,7 +156,11 @@ def rest(data: dict[str, Any]) -> Figure:
     figure, axis = plt.subplots(figsize=(6.8, 3.9))
     radii, mu = data["rest"]["radii"], data["regularity"]["mu"]
     axis.hist(
-        radii, bins=40, color=COLOURS["implicit"], label=f"spectral radius, {len(radii)} flows"
+        radii,
+        bins=20,
+        color=COLOURS["implicit"],
+        lw=0,
+        label=f"spectral radius, {len(radii)} flows",
     )
     for index, value in enumerate(mu):
         label = f"norm (the modulus mu), {len(mu)} flows" if index == 0 else None
@@ -175,7 +179,7 @@ def sweep(data: dict[str, Any]) -> Figure:
     FNO++ by depth and by width, beside the one implicit block.
     """
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.3))
-    rows = [row for row in data["table_5"] if row["error"] is not None]
+    rows = data["table_5"]
     for kind, marker, colour in (("depth", "o", COLOURS["explicit"]), ("width", "s", SEQUENCE[5])):
         line = [row for row in rows if row["kind"] == kind]
         if kind == "width":  # depth 1 is the smallest width
@@ -197,7 +201,7 @@ def sweep(data: dict[str, Any]) -> Figure:
             label=label,
         )
         axis.axhline(own[key], color=COLOURS["implicit"], lw=1, ls=":")
-        axis.set(xlabel="weights (millions)", ylim=(0, 1.08 * axis.get_ylim()[1]))
+        axis.set(xlabel="weights (millions)", xlim=(0, None), ylim=(0, 1.08 * axis.get_ylim()[1]))
         axis.legend()
     axes[0].set(ylabel="test error", title="Depth and width against iterations")
     axes[1].set(ylabel="kept for the backward pass (MB)", title="Training memory of one flow")
@@ -207,6 +211,7 @@ def sweep(data: dict[str, Any]) -> Figure:
 def _sweep_line(
     axis: Axes, rows: list[dict[str, Any]], kind: str, key: str, marker: str, colour: str
 ) -> None:
+    rows = [row for row in rows if row[key] is not None]  # an error, where it was trained
     weights = [row["parameters"] / 1e6 for row in rows]
     values = [row[key] for row in rows]
     axis.plot(weights, values, marker=marker, color=colour, label=f"explicit, by {kind}")
