@@ -117,6 +117,7 @@ class Steps:
         self.model = model
         self.theirs = Plain(model).to(x.device)
         self.compiled = study.compiled(model)
+        self.flows = study.TrainingFlows(x, torch.zeros_like(x), truth, (1.0, 1.0))
         self.x, self.truth = x, truth
         self.iterations = iterations
         self.states: dict[str, torch.Tensor] = {}
@@ -161,7 +162,7 @@ class Steps:
         """The loss of a visit to the pool."""
         slots = training.minibatch(len(self.pool.flow), len(self.x), seed=0, step=step)
         generator = torch.Generator().manual_seed(step)
-        return study.pool_loss(self.compiled, self.pool, self.x, self.truth, slots, generator)
+        return study.pool_loss(self.compiled, self.pool, self.flows, slots, generator)
 
     def make(self, side: nn.Module, loss: torch.Tensor) -> None:
         """The rest of a step: gradients and the optimiser."""
@@ -171,8 +172,7 @@ class Steps:
 
     def pool_residual(self) -> float:
         """The residual of the states that the pool holds."""
-        flow = self.pool.flow
-        inputs = study.turned(self.x[flow], self.truth[flow], self.pool.code)[0]
+        inputs, _ = self.flows.images(self.pool.flow, self.pool.speed, self.pool.code)
         return residual(self.model, self.pool.warm.state, self.model.encode(inputs))
 
 

@@ -47,13 +47,14 @@ def flows():
     torch.set_default_dtype(torch.float64)
     torch.manual_seed(0)
     x, y = forced(8, n=16)
+    drawn = navier_stokes.TrainingFlows(x, torch.zeros_like(x), y, (1.0, 1.0))
     pool = navier_stokes.FlowPool.empty(8, width=4, n=16, device="cpu")
 
     def loss(model, step, generator):
         slots = training.minibatch(8, 4, seed=SETTINGS.seed, step=step)
-        return navier_stokes.pool_loss(model, pool, x, y, slots, generator)
+        return navier_stokes.pool_loss(model, pool, drawn, slots, generator)
 
-    return ImplicitFNO(width=4, modes=3), loss, pool.memory()
+    return ImplicitFNO(width=4, modes=3), loss, pool.memory(16)
 
 
 def photographs():

@@ -70,6 +70,8 @@ class Model:
     unrolled_memory: bool = False  # the implicit adjoint keeps the graph of every iteration
     trap_rests: bool = False  # training by unrolling finds an equilibrium, too
     lead_elsewhere: float = 0.8
+    decides: bool = True  # between w and -w, late and steeply
+    bound_ignored: bool = False  # the operator may have the target's slope from the start
     second_state: bool = True
     batch_norm: bool = False  # slopes are divided by |dx| of the whole batch, not of the sample
     limit: float = 0.3  # least error of any function under the operator's bound
@@ -95,6 +97,8 @@ BROKEN = {
     "kept graph": replace(HEALTHY, unrolled_memory=True),
     "harmless trap": replace(HEALTHY, trap_rests=True),
     "no lead elsewhere": replace(HEALTHY, lead_elsewhere=1.2),
+    "never undecided": replace(HEALTHY, decides=False),
+    "no bound": replace(HEALTHY, bound_ignored=True),
     "one state only": replace(HEALTHY, second_state=False),
     "norm does not matter": replace(HEALTHY, norm_matters=False),
     "two answers": replace(HEALTHY, G=lambda y, x: relax(y, x) + 0.1 * torch.sign(y) * 0.5),
@@ -273,29 +277,65 @@ def _deblurring(write: _Writer, model: Model) -> None:
 
 
 def _navier_stokes(write: _Writer, model: Model) -> None:
-    implicit = [{"errors": final_errors(model, seed=seed)} for seed in range(3)]
+    means = [mean(row) for row in errors_along(model)]
+    along = means[::23]
+    implicit = [{"errors": final_errors(model, seed=seed), "along": along} for seed in range(3)]
     once = [{"errors": explicit_errors(model, seed)} for seed in range(3)]
-    write.record("navier_stokes", "implicit", *implicit)
-    write.record("navier_stokes", "explicit", *once)
+    for suffix in ("", "-4e-3"):
+        write.record("navier_stokes", f"implicit{suffix}", *implicit)
+        write.record("navier_stokes", f"explicit{suffix}", *once)
     for name in ("depth-2", "depth-4", "width-28", "width-40"):
         write.record("navier_stokes", name, once[0])
-    means = [mean(row) for row in errors_along(model)]
-    write.record("navier_stokes", "along", {"mean": means[::23]})
     slopes = slopes_along(model)
     pair = {"implicit": means[-1], "explicit": mean(once[0]["errors"])}
-    write.results("03_navier_stokes", "fields", flows=[{"error": pair}])
+    ratio = pair["implicit"] / pair["explicit"]
+    write.results("03_navier_stokes", "fields", answers=[{"error": pair}])
     write.results(
         "03_navier_stokes",
-        ratio=pair["implicit"] / pair["explicit"],
-        steepness={"lipschitz": slopes[:64], "as_released": [0.0, 0.0, *slopes[:48]]},
+        ratio=ratio,
+        plain_ratio=ratio,
+        unique_ratio=ratio,
+        table={"implicit": {"error": pair["implicit"]}},
+        steepness={"lipschitz": [slopes[:128]], "as_released": [[0.0, 0.0, *slopes[:126]]]},
         local_growth=[slopes[-1] / max(slopes[0], 1e-9)],
-        local_ratio=[slopes[-1] / STEEP],
+        local_ratio=[[slopes[-1] / STEEP]],
+        decision={
+            "peak_over_first": [20.0 if model.decides else 1.0],
+            "peak_over_last": [20.0 if model.decides else 1.0],
+            "corrected_over_first": [20.0 if model.decides else 1.0],
+            "corrected_over_last": [20.0 if model.decides else 1.0],
+            "changed": [0.1 if model.decides else 0.0],
+        },
         trap={"fall": 1.0 if model.trap_rests else 3.0},
         regularity={"mu": [model.modulus], "rate": [rate(model)]},
         one_place=[share_of_one_answer(model)],
-        away=model.lead_elsewhere,
-        strong={"second": 1.0 if model.second_state else 0.0, "residual_found": 1e-8},
+        rests=[1.0],
+        away=[0.5, model.lead_elsewhere],
+        strong={
+            "second": 1.0 if model.second_state else 0.0,
+            "residual_found": 1e-8,
+            "forcing_distance": 0.3,
+        },
+        bounded_pair=_bounded_pair(model, pair, slopes),
     )
+
+
+def _bounded_pair(
+    model: Model, pair: dict[str, float], slopes: list[float]
+) -> dict[str, float | list[float]]:
+    """The bound is a fifth of the target's slope; without one, the operator has all of it."""
+    bound = STEEP / 5
+    steepest = 5.0 if model.bound_ignored else 1.0
+    return {
+        "bound": bound if not model.bound_ignored else 2 * STEEP,
+        "slope_at_rest": [slopes[-1]],
+        "error_at_rest": pair["implicit"],
+        "least_error": pair["explicit"] / 2,
+        "operator_over_bound": 0.95 * steepest,
+        "explicit_over_bound": 0.95,
+        "explicit_error": pair["explicit"],
+        "slope_over_target": [slopes[-1] / STEEP],
+    }
 
 
 def _linear_programs(write: _Writer, model: Model) -> None:

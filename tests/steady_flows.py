@@ -4,7 +4,7 @@ import torch
 from equilibria.operators.steady_flow import operator
 from equilibria.problems.flow_equation import curl, manufacture
 from equilibria.problems.flow_grid import random_vorticity
-from equilibria.studies.navier_stokes import Recipe
+from equilibria.studies.navier_stokes import FlowSet, Recipe
 
 f64 = torch.float64
 NU = 0.01
@@ -66,11 +66,10 @@ class TwoRests(Exact):
 TINY = Recipe(
     width=4,
     modes=3,
-    regime="published",
-    n=24,
-    coarse=16,
-    train=8,
-    test=4,
+    flows={
+        "published": FlowSet(n=24, coarse=16, train=8, validation=5, test=4, speeds=(0.6, 1.4)),
+        "unique": FlowSet(n=24, coarse=16, train=8, validation=5, test=4),
+    },
     batch=4,
     pool=8,
     learning_rate=1e-3,

@@ -81,6 +81,22 @@ def test_depth_and_width():
     assert not torch.equal(first, second)
 
 
+def test_the_plain_model_sees_its_input_once():
+    torch.manual_seed(0)
+    plain = ExplicitFNO(width=4, modes=3, depth=2, injected=False)
+    explicit = ExplicitFNO(width=4, modes=3, depth=2)
+    assert count(explicit) - count(plain) == 2 * 3 * 4 * 4  # the matrices of the injections
+    shared = {k: v for k, v in plain.state_dict().items() if not k.startswith("biases")}
+    explicit.load_state_dict(shared, strict=False)
+    with torch.no_grad():
+        for injection, bias in zip(explicit.injections, plain.biases, strict=True):
+            bias.copy_(torch.randn_like(bias))
+            injection.weight.zero_()
+            injection.bias.copy_(bias[:, 0])
+    x = torch.randn(2, 2, 16, 16)
+    torch.testing.assert_close(plain(x), explicit(x))
+
+
 def test_the_damping_and_the_zero_mean():
     torch.manual_seed(0)
     model = ImplicitFNO(width=4, modes=3, damping=0.25, output_scale=3.0)

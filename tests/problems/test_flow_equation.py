@@ -9,6 +9,7 @@ from equilibria.problems.flow_equation import (
     linearised,
     local_constant,
     manufacture,
+    manufacture_without_pressure,
     residual,
     velocity,
 )
@@ -49,6 +50,24 @@ def test_the_forcing_has_no_divergence_and_no_mean():
     turned = torch.stack([-f[:, 1], f[:, 0]], 1)  # the curl of (-f2, f1) is the divergence of f
     assert curl(turned).abs().max() < 1e-12 * f.abs().max() * 32
     assert f.mean((2, 3)).abs().max() < 1e-16
+
+
+def test_the_forcing_without_pressure_in_closed_form():
+    # psi = cos x1 + cos(2 x2) / 4: u = (-sin(2 x2) / 2, sin x1),
+    # (u.grad) u = (-sin x1 cos 2 x2, -sin(2 x2) cos(x1) / 2)
+    x1, x2 = axes(16)
+    w = torch.cos(x1) + torch.cos(2 * x2)
+    u = torch.stack([-0.5 * torch.sin(2 * x2), torch.sin(x1)])
+    square = torch.tensor([4.0, 1.0], dtype=f64)[:, None, None]  # |k|^2 of either component
+    advection = torch.stack(
+        [-torch.sin(x1) * torch.cos(2 * x2), -0.5 * torch.sin(2 * x2) * torch.cos(x1)]
+    )
+    f = manufacture_without_pressure(w[None], NU)
+    torch.testing.assert_close(f[0], advection + NU * square * u, atol=1e-12, rtol=0)
+    # the same curl as with a pressure, and friction alone tells w from -w
+    torch.testing.assert_close(curl(f), curl(manufacture(w[None], NU)), atol=1e-12, rtol=0)
+    opposite = manufacture_without_pressure(-w[None], NU)
+    torch.testing.assert_close((f - opposite)[0] / 2, NU * square * u, atol=1e-12, rtol=0)
 
 
 def test_spectral_convergence():
@@ -178,11 +197,13 @@ def test_whole_numbers_are_refused():
 
 
 # --------------------------------------------------------------------------------------- steepness
-def test_linearised_is_the_derivative_of_manufacture():
+@pytest.mark.parametrize("pressure", [True, False])
+def test_linearised_is_the_derivative_of_manufacture(pressure):
+    force = manufacture if pressure else manufacture_without_pressure
     w, dw = field(2), field(2, seed=1)
-    df = linearised(w, dw, NU)
-    step = 1e-3  # manufacture is quadratic, so a central difference is exact
-    central = (manufacture(w + step * dw, NU) - manufacture(w - step * dw, NU)) / (2 * step)
+    df = linearised(w, dw, NU, pressure=pressure)
+    step = 1e-3  # both are quadratic, so a central difference is exact
+    central = (force(w + step * dw, NU) - force(w - step * dw, NU)) / (2 * step)
     assert largest_error(df, central) < 1e-10
 
 
@@ -190,6 +211,13 @@ def test_the_local_constant_at_rest_is_that_of_the_largest_scale():
     rest = torch.zeros(1, 16, 16, dtype=f64)
     # |dw| / |df| = 1 / (nu |k|)
     assert local_constant(rest, 0.2, largest=3).item() == pytest.approx(1 / 0.2)
+
+
+def test_keeping_the_gradient_part_makes_the_physical_map_less_steep():
+    w = field(1, std=0.05)
+    with_pressure = local_constant(w, NU, largest=6)
+    without = local_constant(w, NU, largest=6, pressure=False)
+    assert 0 < without.item() < with_pressure.item()
 
 
 def test_the_local_constant_is_what_perturbed_flows_show():

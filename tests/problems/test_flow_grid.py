@@ -1,9 +1,11 @@
 """Fields on grids: resampling, random fields that do not depend on the grid, waves."""
 
+import math
+
 import pytest
 import torch
-from equilibria.problems.flow_equation import curl, manufacture
-from equilibria.problems.flow_grid import random_vorticity, resample, waves
+from equilibria.problems.flow_equation import curl, manufacture, velocity
+from equilibria.problems.flow_grid import filtered_vorticity, random_vorticity, resample, waves
 from steady_flows import NU, f64, field, largest_error
 
 
@@ -20,6 +22,24 @@ def test_random_fields_are_strongest_at_their_peak():
     radius = (k[:, None].square() + k.square()).sqrt().round()
     by_radius = torch.stack([power[radius == r].mean() for r in range(8)])
     assert by_radius.argmax() == 2
+
+
+def test_filtered_fields_have_the_spectrum_and_the_speed_that_they_say():
+    def drawn(n, count=300, speed=0.5):
+        generator = torch.Generator().manual_seed(0)
+        return filtered_vorticity(count, n, speed=speed, generator=generator)
+
+    w = drawn(32)
+    assert largest_error(resample(drawn(32, 2), 64), drawn(64, 2)) < 1e-3
+    torch.testing.assert_close(drawn(32, 2, 1.0), 2 * drawn(32, 2))
+    speed = velocity(w).square().sum(1).sqrt().amax((1, 2))
+    torch.testing.assert_close(speed, torch.full_like(speed, 0.5), rtol=0.05, atol=0)
+    # E |w_k|^2 is that of |k| times the density, of half of the noise (without divergence)
+    power = torch.fft.fft2(w).abs().square().mean(0)
+    density = {k: math.exp(-2 * (math.log(k) - 0.25) ** 2) / k for k in (1, 2, 3)}
+    for k in (2, 3):
+        expected = (k * density[k] / density[1]) ** 2
+        assert (power[k, 0] / power[1, 0]).item() == pytest.approx(expected, rel=0.3)
 
 
 def test_resampling_keeps_the_polynomial():
@@ -55,6 +75,10 @@ def test_gradients_pass_after_inference():
         (
             lambda: random_vorticity(1, 8, std=0.0, generator=torch.Generator()),
             "std must be positive and finite, got 0.0",
+        ),
+        (
+            lambda: filtered_vorticity(1, 16, speed=-1.0, generator=torch.Generator()),
+            "speed must be positive and finite, got -1.0",
         ),
     ],
 )

@@ -243,9 +243,10 @@ class _FNO(nn.Module):
 class ExplicitFNO(_FNO):
     """y = decode(block_K(... block_1(lift(x), x) ..., x)), K = depth.
 
-    Each block has its own weights, and the input is injected into all. Depth 1 is the explicit
-    model of the paper, with the weights of `ImplicitFNO` less one (its damping); more depth or
-    width is its FNO++.
+    Each block has its own weights, and the input is injected into all: with ``depth`` 1 these are
+    the weights of `ImplicitFNO` less one (its damping); more depth or width is the paper's FNO++.
+    Where ``injected`` is False the input is lifted and no more, as in the plain network behind the
+    published explicit error; biases are then what is left of the injections.
     """
 
     def __init__(
@@ -257,6 +258,7 @@ class ExplicitFNO(_FNO):
         inputs: int = 2,
         input_scale: float = 1.0,
         output_scale: float = 1.0,
+        injected: bool = True,
     ):
         super().__init__(
             width=width,
@@ -266,13 +268,21 @@ class ExplicitFNO(_FNO):
             input_scale=input_scale,
             output_scale=output_scale,
         )
+        self.biases: nn.ParameterList | None = None
+        if not injected:
+            self.biases = nn.ParameterList(torch.zeros(3 * width, 1) for _ in range(depth))
+            del self.injections
 
     def forward(self, x: Tensor) -> Tensor:
         """The answer y (B, n, n) to x (B, inputs, n, n)."""
         lifted = self.lift(x)
         z = lifted
         for index in range(len(self.blocks)):
-            z = self.block(index, z, self.inject(index, lifted))
+            if self.biases is None:
+                added = self.inject(index, lifted)
+            else:
+                added = self.biases[index].expand(len(x), -1, lifted.shape[2])
+            z = self.block(index, z, added)
         return self.decode(z)
 
 

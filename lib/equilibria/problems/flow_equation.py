@@ -6,7 +6,8 @@
 
 ==========  =======================================================================================
 ``w``       vorticity, (B, n, n), mean zero; x1 runs along dimension 1, x2 along dimension 2
-``f``       forcing, (B, 2, n, n); only its curl acts, and `manufacture` gives the f of divergence 0
+``f``       forcing, (B, 2, n, n); only its curl acts. `manufacture` gives the f of divergence 0,
+            `manufacture_without_pressure` the one that balances the pressure, too
 ``nu``      viscosity, > 0
 ==========  =======================================================================================
 
@@ -33,6 +34,7 @@ __all__ = [
     "linearised",
     "local_constant",
     "manufacture",
+    "manufacture_without_pressure",
     "residual",
     "velocity",
 ]
@@ -123,6 +125,19 @@ def manufacture(vorticity: Tensor, viscosity: float) -> Tensor:
     return _force(w, viscosity, grid_of(vorticity)).to(vorticity.dtype)
 
 
+def manufacture_without_pressure(vorticity: Tensor, viscosity: float) -> Tensor:
+    """f = (u.grad) u - nu lap u, (B, 2, n, n): the forcing of ``vorticity`` with pressure zero.
+
+    It has the curl of `manufacture`, and a gradient part that balances the pressure that the flow
+    has under that one. So f knows the pressure, which u and -u share: only the friction
+    -nu lap u tells the forcings of w and of -w apart. Products are exact below n / 3 and left out
+    beyond. Raises as `manufacture` does.
+    """
+    w = checked_vorticity(vorticity)
+    check_viscosity(viscosity)
+    return _full_force(w, viscosity, grid_of(w)).to(vorticity.dtype)
+
+
 def residual(vorticity: Tensor, forcing: Tensor, viscosity: float) -> Tensor:
     """|u.grad w - nu lap w - curl f| / |curl f| per sample, (B,).
 
@@ -154,11 +169,24 @@ def _force(w: Tensor, viscosity: float, grid: Grid) -> Tensor:
     return torch.stack([grid.to_points(grid.d2 * a), grid.to_points(-grid.d1 * a)], 1)
 
 
+def _full_force(w: Tensor, viscosity: float, grid: Grid) -> Tensor:
+    coefficients = rfft2(w) * grid.below_nyquist
+    friction = viscosity * grid.square * torch.stack(grid.velocity(coefficients), 1)
+    moving = grid.velocity(coefficients * grid.alias_free)
+    u = torch.stack([grid.to_points(part) for part in moving], 1)
+    # (u.grad) u_i = d1 (u1 u_i) + d2 (u2 u_i), since div u = 0
+    advection = grid.d1 * rfft2(u[:, :1] * u) + grid.d2 * rfft2(u[:, 1:] * u)
+    return grid.to_points(advection * grid.alias_free + friction)
+
+
 # --------------------------------------------------------------------------------------- steepness
-def linearised(vorticity: Tensor, change: Tensor, viscosity: float) -> Tensor:
+def linearised(
+    vorticity: Tensor, change: Tensor, viscosity: float, *, pressure: bool = True
+) -> Tensor:
     """The change of forcing df (B, 2, n, n) that keeps the flow steady while w moves.
 
-    It is the derivative of `manufacture` at ``vorticity`` along dw = ``change``, both (B, n, n).
+    It is the derivative of `manufacture`, or where ``pressure`` is False of
+    `manufacture_without_pressure`, at ``vorticity`` along dw = ``change``, both (B, n, n).
     |dw| / |df| is a lower bound of the local constant of forcing -> vorticity (paper, section 5.2).
     Raises as `manufacture` does.
     """
@@ -172,18 +200,20 @@ def linearised(vorticity: Tensor, change: Tensor, viscosity: float) -> Tensor:
     check_viscosity(viscosity)
 
     def force(w: Tensor) -> Tensor:
-        return _force(w, viscosity, grid)
+        return (_force if pressure else _full_force)(w, viscosity, grid)
 
     # cloned because either may be expanded, which forward mode does not take
     df: Tensor = pushforward(force, w.clone(), dw.clone())[1]
     return df.to(vorticity.dtype)
 
 
-def local_constant(vorticity: Tensor, viscosity: float, *, largest: int | None = None) -> Tensor:
+def local_constant(
+    vorticity: Tensor, viscosity: float, *, largest: int | None = None, pressure: bool = True
+) -> Tensor:
     """The local Lipschitz constant of the physical map forcing -> vorticity, per flow, (B,).
 
     It is the maximum of |dw| / |df| over all dw with wavenumbers up to ``largest`` in either
-    direction and forcings without divergence: exact on that space, so a lower bound, and infinite
+    direction, with df as `linearised` gives it: exact on that space, so a lower bound, and infinite
     at a fold. None: the space grows by four wavenumbers at a time until the constant grows by less
     than a thousandth or the grid has no more.
 
@@ -191,7 +221,7 @@ def local_constant(vorticity: Tensor, viscosity: float, *, largest: int | None =
     """
     n = vorticity.shape[-1]
     if largest is None:
-        return _settled_constant(vorticity, viscosity)
+        return _settled_constant(vorticity, viscosity, pressure)
     require(
         is_int(largest) and 1 <= largest < n / 2, "largest", largest, "None or an int in [1, n / 2)"
     )
@@ -200,26 +230,27 @@ def local_constant(vorticity: Tensor, viscosity: float, *, largest: int | None =
     )
     pairs = waves(n, torch.stack([k[half], l[half]], 1))
     basis = pairs.flatten(0, 1).to(vorticity.device)  # cosines and sines, orthonormal
-    constants = [_least_stretch(w, basis, viscosity).rsqrt() for w in vorticity.double()]
+    constants = [_least_stretch(w, basis, viscosity, pressure).rsqrt() for w in vorticity.double()]
     return torch.stack(constants).to(vorticity.dtype)
 
 
-def _settled_constant(vorticity: Tensor, viscosity: float) -> Tensor:
+def _settled_constant(vorticity: Tensor, viscosity: float, pressure: bool) -> Tensor:
     n = vorticity.shape[-1]
-    constant = local_constant(vorticity, viscosity, largest=min(10, n // 2 - 1))
+    first = min(10, n // 2 - 1)
+    constant = local_constant(vorticity, viscosity, largest=first, pressure=pressure)
     for largest in range(14, n // 2, 4):
         before = constant
-        constant = local_constant(vorticity, viscosity, largest=largest)
+        constant = local_constant(vorticity, viscosity, largest=largest, pressure=pressure)
         if bool((constant <= 1.001 * before).all()):
             break
     return constant
 
 
-def _least_stretch(w: Tensor, basis: Tensor, viscosity: float) -> Tensor:
+def _least_stretch(w: Tensor, basis: Tensor, viscosity: float, pressure: bool) -> Tensor:
     """The least |df|^2 / |dw|^2 at one flow w (n, n) over the span of an orthonormal basis."""
     changes = []
     for part in torch.split(basis, 64):
-        change = linearised(w.expand(len(part), -1, -1), part, viscosity)
+        change = linearised(w.expand(len(part), -1, -1), part, viscosity, pressure=pressure)
         changes.append(change.flatten(1))
     pushed = torch.cat(changes)
     squares: Tensor = torch.linalg.eigvalsh(pushed @ pushed.T)

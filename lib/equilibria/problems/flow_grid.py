@@ -18,7 +18,15 @@ from torch.fft import fftfreq, irfft2, rfft2, rfftfreq
 
 from equilibria.checks import is_int, is_real, require, require_int
 
-__all__ = ["Grid", "grid_of", "half_plane", "random_vorticity", "resample", "waves"]
+__all__ = [
+    "Grid",
+    "filtered_vorticity",
+    "grid_of",
+    "half_plane",
+    "random_vorticity",
+    "resample",
+    "waves",
+]
 
 
 class Grid:
@@ -128,6 +136,38 @@ def random_vorticity(
     target = Grid(n, torch.device("cpu"))
     w = target.to_points(rfft2(w) * target.alias_free)
     return std * w / w.std((1, 2), correction=0, keepdim=True)
+
+
+def filtered_vorticity(
+    count: int, n: int, *, speed: float, peak: float = 1.0, generator: torch.Generator
+) -> Tensor:
+    """Vorticities (count, n, n), float64, of the filtered random velocity fields of jax-cfd.
+
+    White noise in both components is multiplied by the log-normal density of |k|,
+
+        exp(-(log |k| - log peak - 1/4)^2 / (2 / 4)) / |k|      (variance 1/4, mode at the peak),
+
+    made free of divergence, and scaled to the largest speed max |u| = ``speed``. The noise is drawn
+    on a grid that does not depend on n; wavenumbers from n / 3 on are left out.
+    Raises ValueError for a count below 1, speed <= 0, or a peak below 0.5, TypeError for a count
+    that is no int.
+    """
+    require_int("count", count, least=1)
+    require(is_real(speed) and speed > 0, "speed", speed, "positive and finite")
+    require(is_real(peak) and peak >= 0.5, "peak", peak, "at least 0.5 and finite")
+    source = Grid(2 * round(16 * peak), torch.device("cpu"))
+    noise = torch.randn(count, 2, source.n, source.n, generator=generator, dtype=torch.float64)
+    k = source.square.clamp_min(1).sqrt()
+    off = torch.log(k / peak) - 0.25
+    density = torch.exp(-2 * off**2) / k * (source.square > 0)
+    u = rfft2(noise) * density
+    # the curl forgets the gradient part, so the velocity of this vorticity has no divergence
+    w = source.d1 * u[:, 1] - source.d2 * u[:, 0]
+    u1, u2 = (source.to_points(component) for component in source.velocity(w))
+    fastest = (u1**2 + u2**2).sqrt().amax((1, 2), keepdim=True)
+    scaled = resample(speed / fastest * source.to_points(w), n)
+    target = Grid(n, torch.device("cpu"))
+    return target.to_points(rfft2(scaled) * target.alias_free)
 
 
 def waves(n: int, wavenumbers: Tensor) -> Tensor:

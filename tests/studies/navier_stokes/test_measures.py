@@ -4,6 +4,7 @@ import equilibria as eq
 import torch
 from equilibria import training
 from equilibria.operators.fourier import ExplicitFNO, ImplicitFNO
+from equilibria.problems.flow_grid import waves
 from equilibria.studies import navier_stokes as study
 from steady_flows import NU, Exact, f64, forced
 
@@ -23,6 +24,29 @@ def test_local_constants_in_closed_form():
     expected = torch.tensor([0.5, 0.875], dtype=f64)[:, None].expand(2, 2) / NU
     torch.testing.assert_close(slopes, expected, rtol=1e-4, atol=0)
     assert bool(settled.all())
+
+
+def test_local_constants_over_some_directions_only():
+    f, w = forced(2, 16)
+    every = study.physical_directions(w, NU, largest=3)
+    assert every.shape == (2, 48, 2, 16, 16)
+    gram = every.flatten(2) @ every.flatten(2).mT
+    torch.testing.assert_close(gram, torch.eye(48, dtype=f64).expand(2, -1, -1))
+    # w = curl f / (nu |k|^2) is steepest along k = 1, and half as steep along k = 2
+    one, two = waves(16, torch.tensor([[1, 0], [2, 0]]))[:, 0]
+    for wave, k in ((one, 1), (two, 2)):
+        along = torch.stack([torch.zeros_like(wave), wave]).expand(2, 1, 2, 16, 16)
+        slope, _ = study.local_along_t(Exact(16), f, [1], directions=along, tol=1e-6)
+        torch.testing.assert_close(slope[0], torch.full((2,), 0.5 / (NU * k), dtype=f64))
+
+
+def test_the_radius_at_rest_is_the_rate():
+    f, _ = forced(2, 16)
+    model = Exact(16)
+    q = model.encode(f)
+    move, radius = study.radius_at_rest(model, 1.01 * q, q)
+    torch.testing.assert_close(radius, torch.full((2,), 0.5, dtype=f64))
+    torch.testing.assert_close(move, torch.full((2,), 0.005 / 1.01, dtype=f64))
 
 
 def test_an_explicit_model_has_one_local_constant_whatever_t():

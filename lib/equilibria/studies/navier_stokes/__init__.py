@@ -3,22 +3,25 @@
 `recipes`      which models there are, their networks and flows; where trained ones are kept
 `visits`       how the implicit model is trained: visits to a pool of flows that keep their states
 `trainings`    `train`
+`training_flows`  flows in all their images
+`bounded`      the bounded pair: what its slopes cost
 `measures`     what a model is asked: answers, errors and true local constants along the iterations
 `protocols`    the Lipschitz constant of Fig. 4 by waves, corrected and as released
+`probes`       steepness, places of rest, decisions: what takes minutes to find out
 `evaluation`   what finished models do on the test flows, recorded: `evaluate_all`
-`curves`       the error along t over all test flows, recorded
 `surveys`      what the classical solver finds among the flows, recorded
+`appendices`   classical solvers, networks beside them and on other grids
 `summaries`    records of several seeds, condensed for the notebook
 """
 
-from equilibria.studies.navier_stokes.curves import ALONG
+from equilibria.studies.navier_stokes.appendices import classical, head_start, other_grids
+from equilibria.studies.navier_stokes.bounded import BOUND
 from equilibria.studies.navier_stokes.evaluation import (
-    ALONG_FLOWS,
-    LOCAL_FLOWS,
-    LOCAL_T,
+    ALONG,
+    SPEEDS,
+    at_speed,
     evaluate,
     evaluate_all,
-    probe,
 )
 from equilibria.studies.navier_stokes.measures import (
     TEST_STEPS,
@@ -26,13 +29,16 @@ from equilibria.studies.navier_stokes.measures import (
     errors_along_t,
     local_along_t,
     predictions_along_t,
+    radius_at_rest,
     relative_error,
     solved,
 )
+from equilibria.studies.navier_stokes.probes import LOCAL_FLOWS, LOCAL_T
 from equilibria.studies.navier_stokes.protocols import (
     PERCENTILES,
     lipschitz_along_t,
     perturbations,
+    physical_directions,
     released_forcing,
     released_lipschitz,
     released_waves,
@@ -42,9 +48,13 @@ from equilibria.studies.navier_stokes.recipes import (
     DEPTHS,
     RECIPES,
     RECORDS,
+    VISCOSITIES,
     WIDTHS,
+    Declared,
+    FlowSet,
     Model,
     Recipe,
+    declared,
     load,
     names,
     new,
@@ -52,19 +62,32 @@ from equilibria.studies.navier_stokes.recipes import (
     seeds,
     test_set,
 )
-from equilibria.studies.navier_stokes.summaries import SAME_PLACE, places, settled_flags, summary
+from equilibria.studies.navier_stokes.summaries import (
+    SAME_PLACE,
+    along_t,
+    at_rest,
+    bounded_pair,
+    by_viscosity,
+    decisions,
+    mean_error,
+    places,
+    steepness,
+    summary,
+    table_5,
+)
 from equilibria.studies.navier_stokes.surveys import recorded_survey, survey
+from equilibria.studies.navier_stokes.training_flows import TrainingFlows, turned
 from equilibria.studies.navier_stokes.trainings import (
     UNROLLED,
     compiled,
     train,
     training_bytes,
 )
-from equilibria.studies.navier_stokes.visits import FREE, GRADED, VISIT, FlowPool, pool_loss, turned
+from equilibria.studies.navier_stokes.visits import FREE, GRADED, VISIT, FlowPool, pool_loss
 
 __all__ = [
     "ALONG",
-    "ALONG_FLOWS",
+    "BOUND",
     "DEPTHS",
     "FREE",
     "GRADED",
@@ -74,28 +97,45 @@ __all__ = [
     "RECIPES",
     "RECORDS",
     "SAME_PLACE",
+    "SPEEDS",
     "TEST_STEPS",
     "UNROLLED",
+    "VISCOSITIES",
     "VISIT",
     "WIDTHS",
+    "Declared",
     "FlowPool",
+    "FlowSet",
     "Model",
     "Recipe",
+    "TrainingFlows",
+    "along_t",
     "answer",
+    "at_rest",
+    "at_speed",
+    "bounded_pair",
+    "by_viscosity",
+    "classical",
     "compiled",
+    "decisions",
+    "declared",
     "errors_along_t",
     "evaluate",
     "evaluate_all",
+    "head_start",
     "lipschitz_along_t",
     "load",
     "local_along_t",
+    "mean_error",
     "names",
     "new",
+    "other_grids",
     "perturbations",
+    "physical_directions",
     "places",
     "pool_loss",
     "predictions_along_t",
-    "probe",
+    "radius_at_rest",
     "recorded_survey",
     "relative_error",
     "released_forcing",
@@ -103,10 +143,11 @@ __all__ = [
     "released_waves",
     "reports",
     "seeds",
-    "settled_flags",
     "solved",
+    "steepness",
     "summary",
     "survey",
+    "table_5",
     "test_set",
     "train",
     "training_bytes",

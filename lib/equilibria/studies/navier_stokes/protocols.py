@@ -4,7 +4,7 @@ Both move the *solution* w by plane sine waves dw, ask the linearised equation w
 forcing df that takes, and report |y_t(f + df) - y_t(f)| / |df|; L_t is its maximum.
 
 corrected    What the text of the paper means: the physical equation at w, in its own units, a
-             divergence-free df as our flows have it, and Picard's y_t.
+             df of the kind of the flows' forcing (``pressure``), and Picard's y_t.
 as released  What the published experiments compute. Fields are divided by the standard deviations
              of the data set, and the linearised equation sees the divided w as if it were physical,
              with a velocity of the opposite sign. The waves are drawn on a grid that counts both
@@ -23,7 +23,7 @@ from torch.fft import fft2, fftfreq, ifft2
 from equilibria.operators.fourier import ImplicitFNO
 from equilibria.problems.flow_data import VISCOSITY
 from equilibria.problems.flow_equation import linearised
-from equilibria.problems.flow_grid import waves
+from equilibria.problems.flow_grid import half_plane, waves
 from equilibria.solvers import Anderson, solve
 from equilibria.studies.navier_stokes.measures import predictions_along_t, relative_error
 
@@ -31,6 +31,7 @@ __all__ = [
     "PERCENTILES",
     "lipschitz_along_t",
     "perturbations",
+    "physical_directions",
     "released_forcing",
     "released_lipschitz",
     "released_waves",
@@ -58,20 +59,45 @@ def perturbations(
     vorticity: Tensor,
     viscosity: float,
     *,
+    pressure: bool = True,
     norm: float = 0.01,
     percentiles: Sequence[float] = PERCENTILES,
 ) -> tuple[Tensor, Tensor]:
     """The small moves of the corrected protocol: (dw (R, n, n), df (B, R, 2, n, n)).
 
     dw are the waves sin(k (x1 + x2)), scaled to this norm, for the R `wavenumbers`; df is the
-    change of forcing that each of them asks for at each flow, by the linearised equation.
+    change of forcing that each of them asks for at each flow, by the linearised equation
+    (`linearised`, which says what ``pressure`` is).
     """
     n = vorticity.shape[-1]
     k = torch.tensor(wavenumbers(n, percentiles))
     sines = waves(n, torch.stack([k, k], 1))[:, 1]
     dw = norm * sines.to(vorticity)
-    df = [linearised(vorticity, wave.expand_as(vorticity), viscosity) for wave in dw]
+    df = [
+        linearised(vorticity, wave.expand_as(vorticity), viscosity, pressure=pressure)
+        for wave in dw
+    ]
     return dw, torch.stack(df, 1)
+
+
+def physical_directions(
+    vorticity: Tensor, viscosity: float, *, pressure: bool = True, largest: int = 6
+) -> Tensor:
+    """Orthonormal changes of forcing that keep the flow steady, (B, R, 2, n, n).
+
+    They span the df of all dw with wavenumbers up to ``largest``: the directions in which
+    forcing -> vorticity has a derivative.
+    """
+    n = vorticity.shape[-1]
+    k, l, half = half_plane(  # noqa: E741  the pair (k, l)
+        torch.arange(-largest, largest + 1), torch.arange(largest + 1)
+    )
+    basis = waves(n, torch.stack([k[half], l[half]], 1)).flatten(0, 1).to(vorticity)
+    spans = []
+    for w in vorticity:
+        df = linearised(w.expand_as(basis), basis, viscosity, pressure=pressure)
+        spans.append(torch.linalg.qr(df.flatten(1).mT)[0].mT.view_as(df))
+    return torch.stack(spans)
 
 
 def lipschitz_along_t(
@@ -81,6 +107,7 @@ def lipschitz_along_t(
     *,
     steps: int,
     viscosity: float = VISCOSITY,
+    pressure: bool = True,
     norm: float = 0.01,
     percentiles: Sequence[float] = PERCENTILES,
 ) -> tuple[Tensor, Tensor]:
@@ -91,7 +118,9 @@ def lipschitz_along_t(
             w + dw, (steps, R + 1, B)
     """
     dtype = next(model.parameters()).dtype
-    dw, df = perturbations(vorticity, viscosity, norm=norm, percentiles=percentiles)
+    dw, df = perturbations(
+        vorticity, viscosity, pressure=pressure, norm=norm, percentiles=percentiles
+    )
     runs = torch.cat([forcing[None], forcing[None] + df.transpose(0, 1)])
     runs = runs.to(dtype)  # (R + 1, B, 2, n, n)
     labels = torch.cat([vorticity[None], vorticity[None] + dw[:, None]]).to(dtype)

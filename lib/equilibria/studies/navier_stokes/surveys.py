@@ -1,4 +1,4 @@
-"""What the classical solver finds among the flows of ``quick``, whatever a network says.
+"""What the classical solver finds among the flows of ``unique``, whatever a network says.
 
 The survey takes minutes, so it is recorded once, beside the records of the models.
 """
@@ -6,7 +6,7 @@ The survey takes minutes, so it is recorded once, beside the records of the mode
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from equilibria import checkpoints
 from equilibria.files import write_atomically
 from equilibria.operators.steady_flow import another_state, other_states
-from equilibria.problems.flow_data import REGIMES, VISCOSITY, Regime, draw
+from equilibria.problems.flow_data import REGIMES, VISCOSITY, draw
 from equilibria.problems.flow_grid import random_vorticity
 from equilibria.studies.navier_stokes.recipes import RECIPES, RECORDS, test_set
 
@@ -40,7 +40,7 @@ def survey() -> dict[str, Any]:
     """
     amplitudes = tqdm(AMPLITUDES, desc="survey", unit="amplitude", leave=False)
     rows = [_row(std, seed) for seed, std in enumerate(amplitudes)]
-    flows = test_set(progress=False)
+    flows = test_set("implicit-unique", progress=False)
     _, distance = other_states(
         flows.forcing,
         flows.vorticity,
@@ -55,14 +55,14 @@ def survey() -> dict[str, Any]:
 
 
 def _row(std: float, seed: int) -> dict[str, Any]:
-    n = RECIPES["quick"].n
+    n = RECIPES["quick"].flows["unique"].n
     generator = torch.Generator().manual_seed(seed)
     fields = random_vorticity(SURVEYED_FIELDS, n, std=std, generator=generator)
     solution, distance = another_state(fields, VISCOSITY)
     other = solution.success & (distance > 0.01)
     # from the same seed `draw` begins with the same fields
     generator = torch.Generator().manual_seed(seed)
-    regime = Regime(std=std, solved=True)
+    regime = replace(REGIMES["unique"], std=std)
     _, kept = draw(regime, SURVEYED_FIELDS, n, generator=generator)
     return {
         "std": std,
@@ -75,11 +75,11 @@ def _row(std: float, seed: int) -> dict[str, Any]:
 
 def _subject() -> dict[str, Any]:
     """What decides the survey's result; a record of another subject is outdated."""
-    recipe = RECIPES["quick"]
+    flows = RECIPES["quick"].flows["unique"]
     return {
-        "regime": asdict(REGIMES[recipe.regime]),
-        "n": recipe.n,
-        "flows": recipe.test,
+        "regime": asdict(REGIMES["unique"]),
+        "n": flows.n,
+        "flows": flows.test,
         "fields": SURVEYED_FIELDS,
         "tries": RANDOM_STARTS,
         "amplitudes": list(AMPLITUDES),

@@ -1,8 +1,7 @@
 """Training one model of the study.
 
 Flows are smooth, so most steps are made on a coarse grid and the last ones on the full one. Every
-model sees every flow in its eight mirror images and quarter turns; shifts would teach nothing,
-since all models commute with them.
+model sees every flow in all its images (`training_flows`).
 """
 
 from __future__ import annotations
@@ -18,29 +17,33 @@ from torch import Tensor, nn
 from equilibria import splits, training
 from equilibria.operators.fourier import ExplicitFNO, ImplicitFNO
 from equilibria.problems import flow_data
-from equilibria.problems.flow_grid import resample
 from equilibria.solvers import trajectory
-from equilibria.studies.navier_stokes.measures import errors_along_t, relative_error
+from equilibria.studies.navier_stokes.bounded import in_network_units, slope_penalty
+from equilibria.studies.navier_stokes.measures import relative_error
 from equilibria.studies.navier_stokes.recipes import (
     RECIPES,
     RECORDS,
     SEED_OF_TRAINING,
+    SEED_OF_VALIDATION,
     Model,
-    Recipe,
+    declared,
     new,
-    regime_of,
 )
-from equilibria.studies.navier_stokes.visits import FREE, FlowPool, pool_loss, turned
+from equilibria.studies.navier_stokes.training_flows import TrainingFlows
+from equilibria.studies.navier_stokes.visits import FREE, FlowPool, pool_loss
 from equilibria.training import parallel
+from equilibria.training.visits import iterate_freely
 
-__all__ = ["UNROLLED", "compiled", "train", "training_bytes"]
+__all__ = ["UNROLLED", "VALIDATED", "compiled", "train", "training_bytes"]
 
 UNROLLED = 3  # iterations of the trap's training
+VALIDATED = 40  # iterations after which an implicit model is validated
+_VALIDATION_BATCH = 20
+_HELD = 3  # flows of a step at which the slope of a bounded network is looked at
 _WORTH_COMPILING = 500  # steps from which on the minute that torch.compile takes comes back
 
 Network = TypeVar("Network", bound=nn.Module)
 Loss = Callable[[Model, int, torch.Generator], Tensor]
-Fields = tuple[Tensor, Tensor]  # forcing (N, 2, n, n) and vorticity (N, n, n)
 
 
 def compiled(model: Network) -> Network:
@@ -65,9 +68,9 @@ def train(
 ) -> training.Outcome:
     """Train one model, or resume where an earlier call stopped (from ``data/trainings``).
 
-    Writes ``data/checkpoints/navier_stokes/NAME-seedN``. The flows are made first, once for all
-    models. Raises ValueError for an unknown name or profile, and `SplitError` should anything in it
-    read test flows.
+    Writes ``data/checkpoints/navier_stokes/NAME-seedN``: the weights with the smallest error on the
+    validation flows. The flows are made first, once for all models. Raises ValueError for an
+    unknown name or profile, and `SplitError` should anything in it read test flows.
     """
     device = device or training.default_device()
     model = new(name, profile=profile, seed=seed).to(device)
@@ -83,20 +86,41 @@ class _Training:
         self.seed = seed
         self.device = device
         self.recipe = RECIPES[profile]
-        self.kind = name.partition("-")[0]
+        self.declared = declared(profile)[name]
+        self.set = self.recipe.flows[self.declared.regime]
         # every explicit model makes as many steps
         budgets = self.recipe.steps
-        self.steps, self.fine_steps = budgets.get(self.kind, budgets["explicit"])
+        steps = budgets.get(self.declared.kind, budgets["explicit"])
+        share = 2 if self.declared.bounded else 1
+        self.steps, self.fine_steps = (count // share for count in steps)
         parallel.require_shares(self.recipe.batch)
-        self.grids = _flows(name, profile, self.recipe, device)
+        self.grids = {}
+        for n in (self.set.coarse, self.set.n):
+            self.grids[n] = self.flows(self.set.train, SEED_OF_TRAINING, n, self.set.speeds)
+        self.validation = self.flows(self.set.validation, SEED_OF_VALIDATION, self.set.n)
         self.pools: dict[int, FlowPool] = {}
-        if self.kind == "implicit":
+        if self.declared.kind == "implicit":
             for n in self.grids:
                 self.pools[n] = FlowPool.empty(
-                    self.recipe.pool, width=self.recipe.width, n=n, device=device
+                    self.recipe.pool, width=model.width, n=n, device=device
                 )
         self.model = model
         self.forward = compiled(model) if self.steps > _WORTH_COMPILING else model
+
+    def flows(
+        self, count: int, seed: int, n: int, speeds: tuple[float, float] = (1.0, 1.0)
+    ) -> TrainingFlows:
+        """Flows of the model's regime and viscosity, on n x n points."""
+        flows = flow_data.data(
+            self.declared.regime,
+            count,
+            n=self.set.n,
+            seed=seed,
+            viscosity=self.declared.viscosity,
+        )
+        force = flow_data.FORCINGS[self.declared.regime]
+        opposite = force(-flows.vorticity, self.declared.viscosity)
+        return TrainingFlows.of(flows, opposite, n, self.device, speeds)
 
     def run(self, minutes: float | None) -> training.Outcome:
         settings = training.Settings(
@@ -108,47 +132,51 @@ class _Training:
             ema=0.998,
             seed=self.seed,
             save_every=20,
-            validate_every=max(1, self.steps // 6),
+            validate_every=max(1, self.steps // 10),
         )
         memory: dict[str, parallel.Rows] = {}
-        for pool in self.pools.values():
-            memory |= pool.memory()
+        for n, pool in self.pools.items():
+            memory |= pool.memory(n)
         losses: dict[str, Loss] = {"implicit": self.visit_loss, "unrolled": self.unrolled_loss}
         return RECORDS.train(
             self.name,
             self.model,
-            losses.get(self.kind, self.explicit_loss),
+            losses.get(self.declared.kind, self.explicit_loss),
             settings=settings,
             profile=self.profile,
             device=self.device,
             minutes=minutes,
             validate=self.validate,
+            select="error",
             memory=memory,
         )
 
-    def training_flows(self, step: int) -> Fields:
+    def training_flows(self, step: int) -> TrainingFlows:
         """All training flows, on the grid of this step."""
         coarse = step < self.steps - self.fine_steps
-        x, y = self.grids[self.recipe.coarse if coarse else self.recipe.n]
-        return x[: self.recipe.train], y[: self.recipe.train]
+        return self.grids[self.set.coarse if coarse else self.set.n]
 
-    def batch(self, step: int, generator: torch.Generator) -> Fields:
-        """The flows of one step, each in an image drawn at random."""
-        x, y = self.training_flows(step)
-        recipe = self.recipe
-        chosen = training.minibatch(recipe.train, recipe.batch, seed=self.seed, step=step)
-        code = torch.randint(8, (recipe.batch,), generator=generator)
-        chosen, code = parallel.rows(chosen), parallel.rows(code)
-        return turned(x[chosen], y[chosen], code)
+    def batch(self, step: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Forcing and vorticity of one step, each flow in an image drawn at random."""
+        flows = self.training_flows(step)
+        count = self.recipe.batch
+        chosen = training.minibatch(len(flows), count, seed=self.seed, step=step)
+        code = torch.randint(8, (count,), generator=generator)
+        speed = flows.draw_speeds(count, generator)
+        return flows.images(*(parallel.rows(drawn) for drawn in (chosen, speed, code)))
 
     def visit_loss(self, model: Model, step: int, generator: torch.Generator) -> Tensor:
-        x, y = self.training_flows(step)
-        recipe = self.recipe
-        slots = training.minibatch(recipe.pool, recipe.batch, seed=self.seed, step=step)
-        pool = self.pools[y.shape[-1]]
+        flows = self.training_flows(step)
+        slots = training.minibatch(self.recipe.pool, self.recipe.batch, seed=self.seed, step=step)
         # `compiled` keeps encode and decode; only implicit models come here
         forward = cast(ImplicitFNO, self.forward)
-        return pool_loss(forward, pool, x, y, slots, generator)
+        pool = self.pools[flows.n]
+        loss = pool_loss(forward, pool, flows, slots, generator)
+        if not self.declared.bounded:
+            return loss
+        few = slots[:_HELD]
+        x, _ = flows.images(pool.flow[few], pool.speed[few], pool.code[few])
+        return loss + self.bound_loss(model, x, pool.warm.state[few].clone(), generator)
 
     def unrolled_loss(self, model: Model, step: int, generator: torch.Generator) -> Tensor:
         """Back-propagated through every iteration: no equilibrium is asked for."""
@@ -160,30 +188,33 @@ class _Training:
 
     def explicit_loss(self, model: Model, step: int, generator: torch.Generator) -> Tensor:
         x, y = self.batch(step, generator)
-        return relative_error(self.forward(x), y).mean()
+        loss = relative_error(self.forward(x), y).mean()
+        if not self.declared.bounded:
+            return loss
+        return loss + self.bound_loss(model, x[:_HELD], None, generator)
 
+    def bound_loss(
+        self, model: Model, x: Tensor, z: Tensor | None, generator: torch.Generator
+    ) -> Tensor:
+        """What the slopes at some forcings cost a network of the bounded pair."""
+        return slope_penalty(in_network_units(model, z), x / model.input_scale, generator)
+
+    @torch.no_grad()
     def validate(self, model: Model) -> dict[str, float]:
-        """Errors on flows that no model trains on and none is tested on."""
-        x, y = self.grids[self.recipe.n]
-        x, y = x[self.recipe.train :], y[self.recipe.train :]
-        if isinstance(model, ExplicitFNO):
-            with torch.no_grad():
-                return {"error": relative_error(model(x), y).mean().item()}
-        curve = errors_along_t(model, x, y, steps=100).mean(1)
-        return {f"error_{t}": curve[t - 1].item() for t in (3, 10, 30, 100)}
-
-
-def _flows(name: str, profile: str, recipe: Recipe, device: str) -> dict[int, Fields]:
-    """Training and validation flows by grid, single precision."""
-    flows = flow_data.data(
-        regime_of(name, profile), recipe.train + recipe.batch, n=recipe.n, seed=SEED_OF_TRAINING
-    )
-    grids = {}
-    for n in (recipe.coarse, recipe.n):
-        forcing = resample(flows.forcing, n).float().to(device)
-        vorticity = resample(flows.vorticity, n).float().to(device)
-        grids[n] = (forcing, vorticity)
-    return grids
+        """Mean error on the validation flows: of y_t at `VALIDATED` if the model iterates."""
+        errors = []
+        rows = torch.arange(len(self.validation))
+        for part in torch.split(rows, _VALIDATION_BATCH):
+            still = torch.ones(len(part)), torch.zeros(len(part), dtype=torch.int64)
+            x, y = self.validation.images(part, *still)
+            if isinstance(model, ImplicitFNO):
+                q = model.encode(x)
+                steps = UNROLLED if self.declared.kind == "unrolled" else VALIDATED
+                answer = model.decode(iterate_freely(model, model.start(q), q, steps))
+            else:
+                answer = model(x)
+            errors.append(relative_error(answer, y))
+        return {"error": torch.cat(errors).mean().item()}
 
 
 def training_bytes(model: Model, x: Tensor, y: Tensor, *, free: int = FREE[1]) -> int:
@@ -196,11 +227,12 @@ def training_bytes(model: Model, x: Tensor, y: Tensor, *, free: int = FREE[1]) -
         explicit = model
         return training.saved_bytes(lambda: relative_error(explicit(x), y).mean(), explicit)
     implicit = model
-    pool = FlowPool.empty(len(x), width=model.width, n=y.shape[-1], device=x.device)
+    flows = TrainingFlows(x, torch.zeros_like(x), y, (1.0, 1.0))
+    pool = FlowPool.empty(len(x), width=model.width, n=flows.n, device=x.device)
     slots = torch.arange(len(x))
     generator = torch.Generator().manual_seed(0)
 
     def loss() -> Tensor:
-        return pool_loss(implicit, pool, x, y, slots, generator, free=(free, free))
+        return pool_loss(implicit, pool, flows, slots, generator, free=(free, free))
 
     return training.saved_bytes(loss, implicit)

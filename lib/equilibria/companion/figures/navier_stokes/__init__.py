@@ -8,32 +8,35 @@ Each function takes the dict of its results file; fields are (n, n) lists.
 `steepness`  how steep the answers are
 """
 
-from equilibria.companion.figures.navier_stokes.fields import flows, maps, two_states
+from equilibria.companion.figures.navier_stokes.fields import becoming, flows, maps, two_states
 from equilibria.companion.figures.navier_stokes.networks import (
     errors,
     far_beyond,
-    physics,
-    regularity,
+    rest,
     solve,
     sweep,
     transfer,
+    viscosity,
 )
 from equilibria.companion.figures.navier_stokes.solvers import classical, head_start, race
-from equilibria.companion.figures.navier_stokes.steepness import steepness
+from equilibria.companion.figures.navier_stokes.steepness import bounded_pair, decision, steepness
 
 __all__ = [
+    "becoming",
+    "bounded_pair",
     "classical",
+    "decision",
     "errors",
     "far_beyond",
     "flows",
     "head_start",
     "maps",
-    "physics",
     "race",
-    "regularity",
+    "rest",
     "solve",
     "steepness",
     "sweep",
     "transfer",
     "two_states",
+    "viscosity",
 ]

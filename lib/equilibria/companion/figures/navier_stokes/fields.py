@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike
 
-__all__ = ["flows", "maps", "two_states"]
+__all__ = ["becoming", "flows", "maps", "two_states"]
 
 
 def flows(data: dict[str, Any]) -> Figure:
@@ -33,18 +33,34 @@ def flows(data: dict[str, Any]) -> Figure:
 
 
 def two_states(data: dict[str, Any]) -> Figure:
-    """One forcing with two steady flows: the regime ``published``."""
+    """One curl with two steady flows, whose full forcings differ."""
     rows = data["two_states"]
-    figure, axes = plt.subplots(len(rows), 4, figsize=(11.6, 2.9 * len(rows)), squeeze=False)
+    figure, axes = plt.subplots(len(rows), 5, figsize=(14.5, 2.9 * len(rows)), squeeze=False)
     for row, place in zip(rows, axes, strict=True):
         limit = _largest(row["drawn"], row["found"])
-        difference = np.asarray(row["found"]) - np.asarray(row["drawn"])
-        _field(place[0], row["curl"], _largest(row["curl"]), "curl f (a scale of its own)")
-        _field(place[1], row["drawn"], limit, "w, from which f was made")
-        _field(place[2], row["found"], limit, "w', found from rest under the same f")
-        image = _field(place[3], difference, limit, f"w' - w: {row['distance']:.0%} of |w|")
-        figure.colorbar(image, ax=list(place[1:]), shrink=0.85)
-    figure.suptitle("At the published amplitude a forcing has more than one steady flow")
+        _field(place[0], row["curl"], _largest(row["curl"]), "curl f (own scale)")
+        _field(place[1], row["drawn"], limit, "w, behind the forcing")
+        title = f"w', same curl: {row['distance']:.0%} away"
+        image = _field(place[2], row["found"], limit, title)
+        strongest = _largest(row["full_drawn"], row["full_found"])
+        _field(place[3], row["full_drawn"], strongest, "full f of w (f_1)")
+        title = f"full f of w': {row['forcing_distance']:.0%} away"
+        shade = _field(place[4], row["full_found"], strongest, title)
+        figure.colorbar(image, ax=list(place[1:3]), shrink=0.85)
+        figure.colorbar(shade, ax=list(place[3:]), shrink=0.85)
+    figure.suptitle("The curl alone leaves the flow open; the full forcing tells the two apart")
+    return figure
+
+
+def becoming(data: dict[str, Any]) -> Figure:
+    """y_t of one flow along t, beside the truth."""
+    row = data["becoming"]
+    figure, axes = plt.subplots(1, len(row["t"]) + 1, figsize=(2.2 * (len(row["t"]) + 1), 2.7))
+    limit = _largest(row["truth"])
+    for axis, t, field, error in zip(axes, row["t"], row["fields"], row["error"], strict=False):
+        _field(axis, field, limit, f"y_{t}, error {error:.2f}")
+    _field(axes[-1], row["truth"], limit, "truth w")
+    figure.suptitle(f"Test flow {row['index']}: how an answer becomes right")
     return figure
 
 
@@ -53,7 +69,7 @@ def maps(data: dict[str, Any]) -> Figure:
 
     All fields share one colour scale, and so do all errors.
     """
-    rows = data["flows"][:3]
+    rows = data["answers"]
     kinds = ("explicit", "implicit")
     figure, axes = plt.subplots(len(rows), 6, figsize=(14.5, 2.65 * len(rows)))
     vorticity = []
@@ -67,6 +83,7 @@ def maps(data: dict[str, Any]) -> Figure:
         first = number == 0  # the titles that all rows share stand above the first
         title = "curl f (a scale for each)" if first else ""
         _field(place[0], row["curl"], _largest(row["curl"]), title)
+        place[0].set_ylabel(row["which"])
         image = _field(place[1], row["truth"], limit, "truth w, velocity" if first else "")
         _arrows(place[1], row["velocity"])
         for column, kind in zip((2, 4), kinds, strict=True):

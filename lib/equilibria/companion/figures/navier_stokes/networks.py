@@ -13,9 +13,14 @@ from equilibria.companion.figures import COLOURS, SEQUENCE, iterations
 from equilibria.companion.figures.navier_stokes.solvers import METHOD_COLOURS
 from equilibria.companion.figures.navier_stokes.steepness import TICKS
 
-__all__ = ["errors", "far_beyond", "physics", "regularity", "solve", "sweep", "transfer"]
+__all__ = ["errors", "far_beyond", "rest", "solve", "sweep", "transfer", "viscosity"]
 
-_ERROR_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)  # of a relative error
+_ERROR_TICKS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)  # of a relative error
+_KIND_COLOURS = {
+    "plain": COLOURS["naive"],
+    "explicit": COLOURS["explicit"],
+    "implicit": COLOURS["implicit"],
+}
 
 
 def solve(data: dict[str, Any]) -> Figure:
@@ -39,10 +44,10 @@ def solve(data: dict[str, Any]) -> Figure:
 
 
 def errors(data: dict[str, Any]) -> Figure:
-    """Test error per flow and by seed, implicit against explicit."""
+    """Test error per flow and by seed, of the three networks of equal size."""
     figure, axes = plt.subplots(1, 2, figsize=(10.5, 4.2), width_ratios=[1.3, 1])
     _errors_per_flow(axes[0], data["per_flow"])
-    _errors_by_seed(axes[1], data["table"], data["ratio"])
+    _errors_by_seed(axes[1], data["table"])
     return figure
 
 
@@ -50,9 +55,9 @@ def _errors_per_flow(axis: Axes, per_flow: dict[str, list[float]]) -> None:
     least = min(min(values) for values in per_flow.values())
     most = max(max(values) for values in per_flow.values())
     edges = np.geomspace(0.9 * least, 1.1 * most, 40).tolist()
-    for kind in ("explicit", "implicit"):
-        label = f"{kind}: mean {np.mean(per_flow[kind]):.3f}"
-        axis.hist(per_flow[kind], bins=edges, color=COLOURS[kind], alpha=0.65, label=label)
+    for kind, values in per_flow.items():
+        label = f"{kind}: mean {np.mean(values):.3f}"
+        axis.hist(values, bins=edges, color=_KIND_COLOURS[kind], alpha=0.6, label=label)
     axis.set(
         xscale="log",
         xlabel="relative L2 error",
@@ -65,69 +70,104 @@ def _errors_per_flow(axis: Axes, per_flow: dict[str, list[float]]) -> None:
     axis.legend()
 
 
-def _errors_by_seed(axis: Axes, table: dict[str, Any], ratio: float) -> None:
-    kinds = ("explicit", "implicit")
-    for place, kind in enumerate(kinds):
-        row = table[kind]
+def _errors_by_seed(axis: Axes, table: dict[str, Any]) -> None:
+    for place, (kind, row) in enumerate(table.items()):
         error, spread = row["error"], row["spread"] or 0
-        axis.bar(place, error, 0.55, yerr=spread, capsize=5, color=COLOURS[kind])
+        axis.bar(place, error, 0.55, yerr=spread, capsize=5, color=_KIND_COLOURS[kind])
         axis.text(place, error / 2, f"{error:.3f}", ha="center", va="center", color="white")
-        axis.scatter(
-            place,
-            row["published"],
-            marker="_",
-            s=600,
-            color=COLOURS["published"],
-            zorder=3,
-            label="published (other data)" if place == 0 else None,
-        )
-    axis.set_xticks((0, 1), [f"{kind}\n{table[kind]['seeds']} seed(s)" for kind in kinds])
+        if row["published"] is not None:
+            axis.scatter(
+                place,
+                row["published"],
+                marker="_",
+                s=600,
+                color=COLOURS["published"],
+                zorder=3,
+                label="published" if kind == "implicit" else None,
+            )
+    seeds = [f"{kind}\n{row['seeds']} seed(s)" for kind, row in table.items()]
+    axis.set_xticks(range(len(table)), seeds)
     millions = table["explicit"]["parameters"] / 1e6
-    axis.set(ylabel="relative L2 error", title=f"same {millions:.2f} M weights: ratio {ratio:.2f}")
+    axis.set(ylabel="relative L2 error", title=f"{millions:.2f} M weights each")
     axis.legend()
+
+
+def viscosity(data: dict[str, Any]) -> Figure:
+    """Viscosity as a dial for steepness: error of the pair, and iterations to rest, against nu."""
+    rows = data["viscosity"]
+    figure, axes = plt.subplots(1, 2, figsize=(10.5, 4.1))
+    for kind in ("explicit", "implicit"):
+        shown = [row for row in rows if row["error"][kind] is not None]
+        axes[0].errorbar(
+            [row["viscosity"] for row in shown],
+            [row["error"][kind] for row in shown],
+            yerr=[2 * row["allowance"][kind] for row in shown],
+            marker="o",
+            capsize=4,
+            color=COLOURS[kind],
+            label=kind,
+        )
+    shown = [row for row in rows if row["steps"] is not None]
+    axes[1].plot(
+        [row["viscosity"] for row in shown],
+        [row["steps"] for row in shown],
+        "o-",
+        color=COLOURS["implicit"],
+    )
+    axes[0].set(ylabel="relative L2 error (two standard errors)", ylim=(0, None), title="Error")
+    axes[1].set(ylabel="evaluations of G to 1e-3", ylim=(0, None), title="Iterations to rest")
+    every = [row["viscosity"] for row in rows]
+    for axis in axes:
+        axis.set(xscale="log", xlabel="viscosity (the smaller, the steeper)")
+        axis.set(xlim=(1.1 * max(every), 0.9 * min(every)))
+        axis.set_xticks(every, [f"{value:g}" for value in every])
+        axis.minorticks_off()
+    axes[0].legend()
+    return figure
 
 
 def far_beyond(data: dict[str, Any]) -> Figure:
     """Error far beyond the iterations of training, and of a network without an equilibrium."""
     figure, axis = plt.subplots(figsize=(7.4, 4.3))
     row = data["far"]
-    blue = COLOURS["implicit"]
+    for index, curve in enumerate(row["implicit"]):
+        label = "implicit, one line per seed" if index == 0 else None
+        axis.plot(row["t"], curve, "o-", ms=3, color=COLOURS["implicit"], label=label)
     depth = row["unrolled_steps"]
-    trap = f"trap: undamped, trained by unrolling {depth} iterations"
-    for key, style in (
-        ("random", dict(color=blue, lw=0.8, alpha=0.6, label="implicit, from noise")),
-        ("implicit", dict(color=blue, lw=2, label="implicit, from z = 0")),
-        ("unrolled", dict(color=COLOURS["naive"], label=trap)),
-    ):
-        axis.plot(range(1, len(row[key]) + 1), row[key], **style)
+    if row["unrolled"] is not None:
+        trap = f"trap: undamped, trained by unrolling {depth} iterations"
+        shown = np.minimum(row["unrolled"], 10)
+        axis.plot(row["t"], shown, "s-", ms=3, color=COLOURS["naive"], label=trap)
+        axis.axvline(depth, color=COLOURS["bound"], ls="--", lw=1)
     axis.axhline(row["explicit"], color=COLOURS["explicit"], ls="--", label="explicit")
     axis.axvspan(*row["visit"], color=COLOURS["bound"], alpha=0.15, lw=0)
-    axis.axvline(depth, color=COLOURS["bound"], ls="--", lw=1)
-    _note_above_axis(axis, depth, " unrolled depth")
-    iterations(axis, TICKS, last=len(row["implicit"]))
+    iterations(axis, TICKS, last=row["t"][-1])
     axis.set(
-        ylabel="relative L2 error", ylim=(0, 1.1), title="Far beyond the iterations of training"
+        ylabel="relative L2 error",
+        ylim=(0, 1.2),
+        title=f"Far beyond the iterations of training: {row['flows']} test flows",
     )
     axis.legend(loc="upper right")
     return figure
 
 
-def regularity(data: dict[str, Any]) -> Figure:
-    """The modulus of G in the latent state at the equilibrium, and the observed rate, per flow."""
-    figure, axis = plt.subplots(figsize=(6.6, 3.8))
-    rows = data["regularity"]
-    place = range(len(rows["mu"]))
-    blue = COLOURS["implicit"]
-    rate = "observed rate of convergence"
-    axis.plot(place, rows["mu"], "o", color=blue, label="mu, |dG/dz| at z*")
-    axis.plot(place, rows["rate"], "s", color=blue, mfc="none", label=rate)
-    axis.axhline(1, color=COLOURS["closed_form"], lw=1)
+def rest(data: dict[str, Any]) -> Figure:
+    """The spectral radius of dG/dz at rest over all test flows, and its norm at a few."""
+    figure, axis = plt.subplots(figsize=(6.8, 3.9))
+    radii, mu = data["rest"]["radii"], data["regularity"]["mu"]
+    axis.hist(
+        radii,
+        bins=20,
+        color=COLOURS["implicit"],
+        lw=0,
+        label=f"spectral radius, {len(radii)} flows",
+    )
+    for index, value in enumerate(mu):
+        label = f"norm (the modulus mu), {len(mu)} flows" if index == 0 else None
+        axis.axvline(value, color=SEQUENCE[9], lw=1, label=label)
+    axis.axvline(1, color=COLOURS["closed_form"], ls=":", lw=2, label="1")
     axis.set(
-        xlabel="test flow",
-        ylabel="contraction modulus",
-        xticks=list(place),
-        ylim=(0, None),
-        title="The loop converges; is it a contraction?",
+        xlabel="of dG/dz at rest", ylabel="flows", title="The loop converges; is it a contraction?"
     )
     axis.legend()
     return figure
@@ -139,10 +179,14 @@ def sweep(data: dict[str, Any]) -> Figure:
     FNO++ by depth and by width, beside the one implicit block.
     """
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.3))
+    rows = data["table_5"]
     for kind, marker, colour in (("depth", "o", COLOURS["explicit"]), ("width", "s", SEQUENCE[5])):
+        line = [row for row in rows if row["kind"] == kind]
+        if kind == "width":  # depth 1 is the smallest width
+            line = [row for row in rows if row["name"] == "explicit"] + line
         for axis, key in zip(axes, ("error", "memory"), strict=True):
-            _sweep_line(axis, data["sweep"][kind], kind, key, marker, colour)
-    own = data["table"]["implicit"]
+            _sweep_line(axis, line, kind, key, marker, colour)
+    own = next(row for row in rows if row["name"] == "implicit")
     for axis, key, label in (
         (axes[0], "error", "implicit, its equilibrium"),
         (axes[1], "memory", "implicit, any number of iterations"),
@@ -157,23 +201,17 @@ def sweep(data: dict[str, Any]) -> Figure:
             label=label,
         )
         axis.axhline(own[key], color=COLOURS["implicit"], lw=1, ls=":")
-        axis.set(
-            xlabel="weights (millions)",
-            ylim=(0, 1.08 * axis.get_ylim()[1]),
-            xlim=(None, axis.get_xlim()[1] + 0.15 * np.ptp(axis.get_xlim())),
-        )
+        axis.set(xlabel="weights (millions)", xlim=(0, None), ylim=(0, 1.08 * axis.get_ylim()[1]))
         axis.legend()
     axes[0].set(ylabel="test error", title="Depth and width against iterations")
-    axes[1].set(
-        ylabel="kept for the backward pass (MB)",
-        title=f"Training memory of one flow, {data['n']} x {data['n']}",
-    )
+    axes[1].set(ylabel="kept for the backward pass (MB)", title="Training memory of one flow")
     return figure
 
 
 def _sweep_line(
     axis: Axes, rows: list[dict[str, Any]], kind: str, key: str, marker: str, colour: str
 ) -> None:
+    rows = [row for row in rows if row[key] is not None]  # an error, where it was trained
     weights = [row["parameters"] / 1e6 for row in rows]
     values = [row[key] for row in rows]
     axis.plot(weights, values, marker=marker, color=colour, label=f"explicit, by {kind}")
@@ -188,64 +226,17 @@ def _sweep_line(
         )
 
 
-def physics(data: dict[str, Any]) -> Figure:
-    """How far each answer is from solving the equation, against t."""
-    figure, axis = plt.subplots(figsize=(6.8, 4))
-    row = data["physics"]
-    t = range(1, len(row["implicit"]) + 1)
-    axis.plot(t, row["implicit"], color=COLOURS["implicit"], lw=2, label="implicit, y_t")
-    axis.axhline(row["explicit"], color=COLOURS["explicit"], ls="--", label="explicit")
-    axis.axhline(1, color=COLOURS["bound"], ls=":", label="a fluid at rest")
-    iterations(axis, TICKS, last=len(row["implicit"]))
-    axis.set(
-        ylabel="residual of the equation / |curl f|",
-        ylim=(0, 1.05),
-        title="How far each answer is from solving the equation",
-    )
-    axis.legend()
-    return figure
-
-
 def transfer(data: dict[str, Any]) -> Figure:
-    """Errors on other grids and at other amplitudes than those of training."""
+    """Errors on other grids and at other speeds than those of the test flows."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.2))
-    resolution, amplitude = data["resolution"], data["amplitude"]
-    _transfer_panel(axes[0], resolution)
-    _transfer_panel(axes[1], amplitude)
-    axes[0].set(
-        xlabel="grid points n of n x n",
-        title=f"Another grid, the same weights: {resolution['flows'][0]} flows",
-    )
-    values = amplitude["values"]
-    counts = zip(values, amplitude["flows"], strict=True)
-    axes[1].set_xticks(values, [f"{value:g}\n{count} flows" for value, count in counts])
-    axes[1].set(xlabel="std(w)", title="Another strength of forcing, labels by the same rule")
+    for axis, key, label, title in (
+        (axes[0], "resolution", "grid points n of n x n", "Another grid, the same weights"),
+        (axes[1], "speed", "largest speed of the flows", "Another strength of forcing"),
+    ):
+        row = data[key]
+        for kind in ("explicit", "implicit"):
+            axis.plot(row["values"], row[kind], "o-", color=COLOURS[kind], label=kind)
+        axis.set(xlabel=label, ylabel="relative L2 error", ylim=(0, None), title=title)
+        axis.set_xticks(row["values"], [f"{value:g}" for value in row["values"]])
+        axis.legend()
     return figure
-
-
-def _transfer_panel(axis: Axes, row: dict[str, Any]) -> None:
-    values = row["values"]
-    for kind in ("explicit", "implicit"):
-        axis.plot(values, row[kind], marker="o", color=COLOURS[kind], label=kind)
-    for value, error, solved in zip(values, row["implicit"], row["solved"], strict=True):
-        if solved < 1:  # an answer that is no equilibrium
-            axis.annotate(
-                f"{solved:.0%} solved",
-                (value, error),
-                textcoords="offset points",
-                xytext=(8, 2),
-                fontsize=8,
-                color=COLOURS["implicit"],
-            )
-    axis.set(ylabel="relative L2 error", ylim=(0, None))
-    axis.set_xticks(values, [f"{value:g}" for value in values])
-    for trained in row["trained"]:
-        axis.axvline(trained, color=COLOURS["bound"], ls="--", lw=1)
-        _note_above_axis(axis, trained, " trained")
-    axis.legend()
-
-
-def _note_above_axis(axis: Axes, x: float, text: str) -> None:
-    """A small note just above the x axis, in grey."""
-    place = axis.get_xaxis_transform()
-    axis.text(x, 0.02, text, transform=place, fontsize=8, color="#555555")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.figure import Figure
 
 from equilibria.companion.figures import COLOURS, SEQUENCE
@@ -38,58 +37,54 @@ def classical(data: dict[str, Any]) -> Figure:
     return figure
 
 
-def race(data: dict[str, Any]) -> Figure:
-    """Error against measured seconds per flow, from the file of timings.
-
-    The networks, and solvers from rest and from the networks' answers.
-    """
-    implicit, explicit = COLOURS["implicit"], COLOURS["explicit"]
-    anderson, newton = METHOD_COLOURS["Anderson"], METHOD_COLOURS["Newton-Krylov"]
-    figure, axis = plt.subplots(figsize=(7.6, 4.6))
-    for name, colour, marker, line in (
-        ("implicit network, y_t", implicit, "o", "-"),
-        ("explicit network", explicit, "X", "none"),
-        ("Anderson from rest", anderson, "^", "-"),
-        ("Anderson from explicit", explicit, "^", "--"),
-        ("Anderson from implicit", implicit, "^", "--"),
-        ("followed from rest", SEQUENCE[4], "s", "none"),
-        ("Newton-Krylov from implicit", newton, "D", "none"),
-    ):
-        row = data["race"][name]
-        error = np.maximum(row["error"], 1e-9)
-        axis.loglog(row["seconds"], error, color=colour, marker=marker, ls=line, ms=6, label=name)
-    axis.set(
-        xlabel="seconds per flow, in one batch, on the machine that ran this",
-        ylabel="relative L2 error",
-        title=f"Error against time, mean of {data['race_flows']} flows",
+def head_start(data: dict[str, Any]) -> Figure:
+    """Newton-Krylov from rest and from the networks' answers: where it ends, and when."""
+    rows = data["head_start"]
+    count = len(rows["rest"]["right"])
+    figure, axes = plt.subplots(1, 2, figsize=(10.5, 3.9))
+    labels = {"rest": "from rest", "explicit": "from explicit", "implicit": "from implicit"}
+    for place, name in enumerate(labels):
+        row = rows[name]
+        right, solved = sum(row["right"]), sum(row["solved"])
+        colour = COLOURS.get(name, SEQUENCE[4])
+        axes[0].bar(place, solved, 0.6, color="none", edgecolor=colour, hatch="////")
+        axes[0].bar(place, right, 0.6, color=colour)
+    axes[0].set_xticks(range(3), list(labels.values()))
+    axes[0].set(
+        ylabel="flows", ylim=(0, count), title="Ends at w (filled) or at another steady flow"
     )
-    axis.legend(fontsize="small", loc="lower left")
+    for name, label in labels.items():
+        steps = sorted(rows[name]["steps"])
+        axes[1].plot(
+            range(1, count + 1), steps, "o-", color=COLOURS.get(name, SEQUENCE[4]), label=label
+        )
+    axes[1].set(xlabel="flows, sorted", ylabel="evaluations to 1e-8", title="Work of the solver")
+    axes[1].set_yscale("log")
+    axes[1].legend()
+    figure.suptitle("A network's answer as the first guess of Newton-Krylov")
     return figure
 
 
-def head_start(data: dict[str, Any]) -> Figure:
-    """Evaluations that two solvers need per flow, from rest and from a network's answer."""
-    starts = (
-        (-0.27, "rest", "from rest", SEQUENCE[4]),
-        (0, "explicit", "from the explicit answer", COLOURS["explicit"]),
-        (0.27, "implicit", "from the implicit answer", COLOURS["implicit"]),
+def race(data: dict[str, Any]) -> Figure:
+    """Error against measured seconds per flow, from the file of timings."""
+    figure, axis = plt.subplots(figsize=(7, 4.2))
+    rows = data["race"]
+    for name, colour in (("explicit", COLOURS["explicit"]), ("implicit", COLOURS["implicit"])):
+        row = rows[name]
+        x, y = row["network_seconds"], row["error"]
+        axis.loglog([x], [y], "o", color=colour, ms=9, label=f"{name} network")
+        axis.annotate(
+            "",
+            xy=(row["seconds"], 1e-8),
+            xytext=(x, y),
+            arrowprops={"arrowstyle": "->", "color": colour},
+        )
+    axis.loglog([rows["rest"]["seconds"]], [1], "s", color=SEQUENCE[4], label="solver from rest")
+    axis.set(
+        xlabel="seconds per flow on the machine that ran this",
+        ylabel="relative L2 error",
+        ylim=(1e-9, 3),
+        title="From a network's answer the solver goes on (arrows)",
     )
-    figure, axes = plt.subplots(1, 2, figsize=(11.5, 4), sharey=True)
-    for axis, (solver, rows) in zip(axes, data["head_start"].items(), strict=True):
-        count = len(rows["rest"]["steps"])
-        for offset, name, label, colour in starts:
-            row = rows[name]
-            mean = "" if row["mean"] is None else f": mean {row['mean']:.0f}"
-            place = np.arange(count) + offset
-            bars = axis.bar(place, row["steps"], 0.26, color=colour, label=label + mean)
-            for bar, right in zip(bars, row["right"], strict=True):
-                if not right:
-                    bar.set(facecolor="none", edgecolor=colour, hatch="////")
-        axis.set(xlabel="test flow", xticks=list(range(count)), title=solver)
-        axis.legend(loc="upper right")
-    axes[0].set(ylabel="evaluations to residual 1e-8", ylim=(0, 1.4 * axes[0].get_ylim()[1]))
-    figure.suptitle(
-        "A network's answer as the first guess of a solver "
-        "(means over flows solved from everywhere)"
-    )
+    axis.legend()
     return figure
