@@ -231,6 +231,8 @@ BAD_LOCAL = [
     (ValueError, r"max_steps must be .* got 0", {"max_steps": 0}),
     (TypeError, "max_steps must be an int, got 2.5", {"max_steps": 2.5}),
     (ValueError, r"tol must be .* got 2", {"tol": 2}),
+    (ValueError, r"tol must be .* got 1", {"tol": 1}),
+    (ValueError, r"tol must be .* got 0", {"tol": 0}),
     (
         ValueError,
         r"f must return a tensor with batch size 2, got torch.Size\(\[1\]\)",

@@ -129,7 +129,7 @@ def test_an_operator_that_ignores_y():
 def test_an_operator_that_ignores_x():
     x = torch.randn(2, 3, generator=generator(0), dtype=FLOAT)
     result = regularity.audit(lambda y, x: 0.5 * y + 1, torch.zeros_like(x), x)
-    assert result.lipschitz_x.tolist() == [0, 0]
+    assert result.lipschitz_x.tolist() == result.growth.tolist() == [0, 0]
     assert result.measured.tolist() == [0, 0]
     assert result.regular
 
@@ -148,6 +148,7 @@ def test_the_report_names_the_worst_and_eight_samples():
 def test_an_unsettled_norm_is_noted():
     result = audit(symmetric(n=60), norm_steps=2)
     assert "note    some spectral norms did not settle" in result.report
+    assert result.measured.isnan().all() and not result.lipschitz_x.isnan().any()
 
 
 @pytest.mark.parametrize(("power", "regular"), [(1.04, True), (1.06, False)])
@@ -175,6 +176,17 @@ def test_the_bound_allows_for_the_tolerance_of_the_norms():
         )
         assert bounded.holds.tolist() == [holds]
         assert bounded.value.item() == pytest.approx(ratio, rel=1e-14)
+
+
+def test_growth_and_contraction_at_their_very_bounds():
+    from equilibria.regularity.report import collect_findings
+
+    one = torch.ones(1, dtype=FLOAT)
+    for growth, mu, holds in ((1.05, 0.999, [True, True]), (1.0501, 1.0, [False, False])):
+        _, contracts, grows, _ = collect_findings(
+            one > 0, one, mu * one, growth * one, one, one, growth_slack=0.05, norm_tol=1e-3
+        )
+        assert [bool(grows.holds), bool(contracts.holds)] == holds
 
 
 def test_contraction_is_looked_for_at_half_and_at_the_whole_radius():

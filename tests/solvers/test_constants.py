@@ -7,7 +7,7 @@ from equilibria import Anderson, Broyden, NewtonKrylov, Picard, Status
 from equilibria.solvers import endings, loop, norms
 from equilibria.solvers.safeguard import Rejections, Safeguard
 from equilibria.solvers.secant import SmallSystem
-from fixed_point_problems import cubic, two_sided
+from fixed_point_problems import cubic, rotation, two_sided
 from solver_methods import ACCELERATED, method_name
 
 FLOAT = torch.float64
@@ -242,6 +242,30 @@ def test_a_host_that_does_not_look_gets_the_same(method, tol, monkeypatch):
         torch.testing.assert_close(seen.residuals, blind.residuals, rtol=0, atol=0, equal_nan=True)
     if isinstance(method, Anderson | Broyden):
         assert len(counted) > 2, "no point was taken back, so that this shows nothing"
+
+
+@pytest.mark.parametrize("at", [2, 5, 14])
+@pytest.mark.parametrize("method", [Anderson(history=6), Broyden(history=6)], ids=method_name)
+def test_a_late_rejection_leaves_the_history_of_the_others(method, at, monkeypatch):
+    """Sample 0 breaks at one evaluation; the others end as they do without it."""
+    problem = rotation()
+
+    def solve(*, breaks):
+        calls = iter(range(1000))
+
+        def G(y, x):
+            g = problem.G(y, x)
+            if breaks and next(calls) == at:
+                g[0] += 1e4
+            return g
+
+        return eq.solve(G, problem.y0, problem.x, method=method, max_steps=25)
+
+    whole, broken = solve(breaks=False), solve(breaks=True)
+    assert not torch.equal(whole.y[0], broken.y[0])
+    torch.testing.assert_close(whole.y[1:], broken.y[1:], rtol=1e-9, atol=1e-12)
+    monkeypatch.setattr(loop, "host_sync_is_cheap", lambda y: False)
+    assert torch.equal(solve(breaks=True).y, broken.y)
 
 
 # --------------------------------------------------------------------------------------- norms
