@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -69,11 +70,12 @@ def head_start(models: dict[str, Model], flows: Flows) -> dict[str, dict[str, An
         device = next(model.parameters()).device
         x = flows.forcing.float().to(device)
         answer(model, x)  # the first call sets up tables
-        spent, y = timed(lambda model=model, x=x: answer(model, x))
+        spent, y = timed(partial(answer, model, x))
         starts[name] = spent, y.double().cpu()
     for name, (spent, start) in starts.items():
         seconds, solution = timed(
-            lambda start=start: steady_flow.steady_state(
+            partial(
+                steady_flow.steady_state,
                 flows.forcing,
                 VISCOSITY,
                 method=_NEWTON,
