@@ -13,8 +13,7 @@
 
 In the profile ``quick`` flows are small and so is the network, so that one CPU core trains it;
 weights of seed 0 of ``implicit``, ``explicit``, ``plain`` and ``implicit-unique`` are shipped, and
-records of all. ``paper`` has the published
-network and 128 x 128 points.
+records of all. ``paper`` has the published network and 128 x 128 points.
 """
 
 from __future__ import annotations
