@@ -44,15 +44,17 @@ def test_the_shipped_equilibrium_is_real(regime, suffix):
     error = study.relative_error(model.decode(rest.y), w).mean().item()
     assert error == pytest.approx(end, rel=0.02)
 
-    answer = study.answer(study.load(f"explicit{suffix}")[0], f)
-    explicit = study.relative_error(answer, w).mean().item()
-    assert end < 0.8 * explicit
-    assert curve[0] > explicit
+
+def test_the_shipped_networks_keep_their_order():
+    f, w = held_out("published")
+    plain, explicit, implicit = (
+        study.relative_error(study.answer(study.load(name)[0], f), w).median().item()
+        for name in ("plain", "explicit", "implicit")
+    )
+    assert implicit < 0.7 * explicit < 0.7 * plain
 
 
-@pytest.mark.parametrize(
-    "name", ["implicit", "explicit", "plain", "implicit-unique", "explicit-unique"]
-)
+@pytest.mark.parametrize("name", ["implicit", "explicit", "plain", "implicit-unique"])
 def test_records_are_of_the_shipped_weights(name):
     shipped = {seed: study.load(name, seed=seed)[1]["sha256"] for seed in study.seeds(name)}
     recorded = {row["seed"]: row["sha256"] for row in study.reports(name)}

@@ -73,17 +73,18 @@ def head_start(models: dict[str, Model], flows: Flows) -> dict[str, dict[str, An
         spent, y = timed(partial(answer, model, x))
         starts[name] = spent, y.double().cpu()
     for name, (spent, start) in starts.items():
-        solve = partial(
-            steady_flow.steady_state,
-            flows.forcing,
-            VISCOSITY,
-            method=_NEWTON,
-            start=start,
-            tol=_TOL,
-            max_steps=1000,
-            throw=False,
+        seconds, solution = timed(
+            partial(
+                steady_flow.steady_state,
+                flows.forcing,
+                VISCOSITY,
+                method=_NEWTON,
+                start=start,
+                tol=_TOL,
+                max_steps=1000,
+                throw=False,
+            )
         )
-        seconds, solution = timed(solve)
         rows[name] = {
             "steps": solution.steps,
             "right": solution.success & (relative_error(solution.y, flows.vorticity) < _RIGHT),

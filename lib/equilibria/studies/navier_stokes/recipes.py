@@ -12,8 +12,8 @@
 ``...-bounded``             held to one bound on the slope in the forcing
 
 In the profile ``quick`` flows are small and so is the network, so that one CPU core trains it;
-weights of seed 0 of the main pairs are shipped, and records of all. ``paper`` has the published
-network and 128 x 128 points.
+weights of seed 0 of ``implicit``, ``explicit``, ``plain`` and ``implicit-unique`` are shipped, and
+records of all. ``paper`` has the published network and 128 x 128 points.
 """
 
 from __future__ import annotations

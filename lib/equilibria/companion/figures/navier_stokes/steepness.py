@@ -110,7 +110,7 @@ def decision(data: dict[str, Any]) -> Figure:
         _log_ticks(column[1])
         iterations(column[1], TICKS, last=len(flow["right"]))
     axes[0, 0].set(ylabel="distance of y_t / |w|")
-    axes[1, 0].set(ylabel="|dy_t| / |df|, largest of the waves")
+    axes[1, 0].set(ylabel="largest |dy_t| / |df|")
     axes[0, 0].legend()
     figure.suptitle("While the loop decides between w and -w it is steep; then it rests")
     return figure
@@ -147,7 +147,7 @@ def _log_ticks(axis: Axes) -> None:
     """A logarithmic y axis with plain numbers."""
     axis.set_yscale("log")
     low, high = axis.get_ylim()
-    every = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+    every = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1e4)
     ticks = [tick for tick in every if low <= tick <= high]
     axis.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
