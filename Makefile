@@ -88,10 +88,12 @@ site: .venv/.installed
 
 CHROMIUM ?= chromium
 pdf: site
+	@command -v $(CHROMIUM) > /dev/null || { echo 'make pdf needs Chromium: apt-get install chromium, or make pdf CHROMIUM=another'; exit 1; }
 	@$(SPHINX) -b singlehtml build/site/single
+	@rm -f build/site/equilibria.pdf
 	@$(CHROMIUM) --headless --no-sandbox --disable-gpu --no-pdf-header-footer --virtual-time-budget=20000 \
 	  --print-to-pdf=build/site/equilibria.pdf build/site/single/index.html 2>/dev/null
-	@echo 'open build/site/equilibria.pdf'
+	@test -s build/site/equilibria.pdf && echo 'open build/site/equilibria.pdf'
 
 lock: .venv/.installed
 	$(VENV)/python -m pip install --quiet pip-tools
