@@ -73,6 +73,8 @@ IMPOSSIBLE = [
     (Implicit, {"method": NewtonKrylov()}, TypeError, NOT_NEWTON),
     (Implicit, {"max_steps": 0}, ValueError, "max_steps must be at least 1, got 0"),
     (Implicit, {"tol": -1}, ValueError, r"tol must be in .* got -1"),
+    (Implicit, {"tol": 0}, ValueError, r"tol must be in .* got 0"),
+    (Implicit, {"tol": 1}, ValueError, r"tol must be in .* got 1"),
     (Implicit, {"tol": "backward"}, TypeError, r"tol must be .* 'forward', got 'backward'"),
     (Implicit, {"record": 3}, TypeError, "record must be callable or None, got 3"),
     (Implicit, {"throw": 1}, TypeError, "throw must be a bool, got 1"),

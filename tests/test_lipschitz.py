@@ -163,6 +163,33 @@ def test_it_stops_at_its_tolerance_and_not_before(monkeypatch):
     assert 3 < steps[1e-1] < steps[1e-3] < steps[1e-6] < 60
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_it_stops_by_the_same_rule_at_every_scale(scale):
+    a, x = draw(1, 60, 60, seed=3), torch.zeros(1, 60, dtype=FLOAT)
+    plain = lipschitz.local(times(a), x, tol=1e-2)
+    scaled = lipschitz.local(times(scale * a), x, tol=1e-2)
+    torch.testing.assert_close(scaled, scale * plain, rtol=1e-12, atol=0)
+
+
+class Cube(torch.autograd.Function):
+    """x^3, which can be differentiated twice, and has no forward mode."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx, g):
+        return 3 * ctx.saved_tensors[0] ** 2 * g
+
+
+def test_local_without_forward_mode_uses_two_backward_passes():
+    x = torch.tensor([[1.0, -3.0], [0.5, 0.25]], dtype=FLOAT)
+    exact = torch.tensor([27.0, 0.75], dtype=FLOAT)
+    torch.testing.assert_close(lipschitz.local(Cube.apply, x), exact, rtol=1e-6, atol=0)
+
+
 def test_a_whole_space_has_converged():
     x = torch.zeros(2, 3, dtype=FLOAT)
     a = draw(2, 5, 3)

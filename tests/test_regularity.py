@@ -178,6 +178,14 @@ def test_the_bound_allows_for_the_tolerance_of_the_norms():
         assert bounded.value.item() == pytest.approx(ratio, rel=1e-14)
 
 
+def test_growth_beyond_every_number_is_infinite():
+    x = torch.tensor([[0.2]], dtype=FLOAT)  # |dG/dx| = e^|y|, and e^1000 is infinite
+    result = regularity.audit(
+        lambda y, x: x * y.abs().exp() * (y.abs() > 50) + 0.5 * y, 0 * x, x, max_steps=20
+    )
+    assert result.growth.tolist() == [torch.inf] and not result.regular
+
+
 def test_growth_and_contraction_at_their_very_bounds():
     from equilibria.regularity.report import collect_findings
 

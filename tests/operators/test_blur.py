@@ -67,7 +67,7 @@ def test_the_norm_of_a_is_one_and_mass_is_kept():
         (-torch.ones(3, 3), "negative"),
         (torch.zeros(3, 3), "zero"),
         (torch.full((3, 3), math.nan), "finite"),
-        (torch.eye(3) / torch.tensor([1.0, 0.0, 1.0]), "finite"),
+        (torch.tensor([[1.0, math.inf, 1.0]]), "finite"),
     ],
 )
 def test_bad_kernels(kernel, says):

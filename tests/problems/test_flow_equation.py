@@ -134,6 +134,11 @@ def test_small_and_odd_grids_are_refused(n):
         velocity(torch.zeros(1, n, n, dtype=f64))
     with pytest.raises(ValueError, match=r"shape \(B, n, n\)"):
         velocity(torch.zeros(0, 4, 4, dtype=f64))
+    for shape in ((1, 16, 14), (1, 14, 16)):
+        with pytest.raises(ValueError, match="vorticity must have shape"):
+            velocity(torch.zeros(shape, dtype=f64))
+    with pytest.raises(ValueError, match="forcing must have shape"):
+        curl(torch.zeros(1, 2, 16, 14, dtype=f64))
     assert velocity(torch.zeros(1, 4, 4, dtype=f64)).shape == (1, 2, 4, 4)
 
 

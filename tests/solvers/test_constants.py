@@ -125,6 +125,26 @@ def test_the_limit_is_of_the_larger_of_residual_and_image():
             assert steps == (2 if status is Status.DIVERGED else 9)
 
 
+def test_a_residual_at_the_very_limit_has_not_diverged():
+    residuals = (1.0, 1e6, -1e6)
+    assert scripted(lambda k: residuals[min(k, 1 + k % 2)], start=0.0, max_steps=9)[0] is not (
+        Status.DIVERGED
+    )
+
+
+def test_one_sample_may_stagnate_while_another_goes_on():
+    calls = iter(range(1000))
+
+    def G(y, x):
+        k = next(calls)
+        return y + column(1e-9, 1e-3 * 0.8**k)
+
+    settings = {"method": Picard(), "max_steps": 60, "tol": 1e-15, "throw": False}
+    solution = eq.solve(G, column(1.0, 1.0), None, **settings)
+    assert solution.status.tolist() == [Status.STAGNATED, Status.BUDGET_SPENT]
+    assert solution.steps.tolist() == [50, 60]
+
+
 def test_a_sample_is_given_up_after_twelve_rejections():
     def breaking(k):
         return 1.0 if k == 0 else 1e9
