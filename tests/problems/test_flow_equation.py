@@ -187,7 +187,8 @@ def test_the_space_grows_until_the_constant_grows_by_less_than_a_thousandth(monk
     asked = []
     made_up = {10: 1.0, 14: 1.0011, 18: 1.0011 * 1.0009, 22: 2.0}
 
-    def constant(vorticity, viscosity, *, largest):
+    def constant(vorticity, viscosity, *, largest, pressure):
+        assert pressure
         asked.append(largest)
         return torch.tensor([made_up[largest]], dtype=f64)
 

@@ -6,7 +6,7 @@ from equilibria import splits
 from equilibria.companion import command_line
 from equilibria.problems import flow_data
 from equilibria.studies import navier_stokes as study
-from equilibria.studies.navier_stokes import probes, recipes, surveys, trainings
+from equilibria.studies.navier_stokes import probes, recipes, summaries, surveys, trainings
 from steady_flows import TINY, Exact, TwoRests, forced
 
 pytestmark = pytest.mark.end_to_end
@@ -67,8 +67,9 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr(probes, "LOCAL_FLOWS", 2)
     monkeypatch.setattr(probes, "WAVE_STEPS", 6)
     monkeypatch.setattr(flow_data, "REGIMES", WEAK)
-    monkeypatch.setattr(recipes, "WIDTHS", {"quick": (5,), "paper": (256,)})
-    monkeypatch.setattr(recipes, "DEPTHS", {"quick": (2,), "paper": (32,)})
+    for module in (recipes, summaries):
+        monkeypatch.setattr(module, "WIDTHS", {"quick": (5,), "paper": (256,)})
+        monkeypatch.setattr(module, "DEPTHS", {"quick": (2,), "paper": (32,)})
     return tmp_path
 
 
@@ -128,7 +129,7 @@ def test_the_survey_counts_what_the_solver_finds(small, monkeypatch):
     record = study.recorded_survey()
     rows = record["rows"]
     assert [row["std"] for row in rows] == [0.05, 0.1, 0.2, 0.334]
-    assert record["flows"] == TINY.test
+    assert record["flows"] == TINY.flows["published"].test
     assert all(0 <= row["other"] <= row["solved"] <= 1 for row in rows)
     assert all(row["kept"] <= 1 for row in rows)
     assert rows[0]["solved"] == 1
@@ -164,7 +165,7 @@ def test_a_training_cannot_read_test_flows(small, monkeypatch, name):
     monkeypatch.setattr(trainings._Training, "validate", validate)
     with pytest.raises(splits.SplitError, match="test flows of Navier-Stokes"):
         study.train(name, profile="quick")
-    assert len(study.test_set(profile="quick", progress=False)) == TINY.test
+    assert len(study.test_set(profile="quick", progress=False)) == TINY.flows["published"].test
 
 
 def test_the_weights_that_are_best_on_validation_flows_are_kept(small, monkeypatch):
