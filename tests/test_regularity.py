@@ -1,5 +1,7 @@
 """equilibria.regularity: known moduli, the necessity bound, and operators that are not regular."""
 
+import inspect
+
 import equilibria as eq
 import pytest
 import torch
@@ -111,6 +113,7 @@ def test_samples_do_not_see_each_other():
     together = audit(problem)
     assert not together.regular
     assert (together.mu < 1).tolist() == [True, False, True]
+    assert together.bound.isinf().tolist() == [False, True, False]
     for i in range(3):
         alone = regularity.audit(problem.G, problem.y0[i : i + 1], problem.x[i : i + 1])
         for name in ("mu", "lipschitz_x", "growth", "bound", "measured"):
@@ -143,6 +146,35 @@ def test_the_report_names_the_worst_and_eight_samples():
     assert "yes     Lip_x(G) grows at most linearly in |y| (largest exponent 1)" in result.report
     assert result.report.startswith("NOT regular on 11 samples, as far as probed\n")
     assert "note" not in result.report
+
+
+def test_the_defaults_are_those_of_the_documentation():
+    parameters = inspect.signature(regularity.audit).parameters
+    found = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
+    assert found == {
+        "max_steps": 1000,
+        "tol": None,
+        "probes": 4,
+        "radius": 1.0,
+        "scales": (1e2, 1e3, 1e4),
+        "growth_slack": 0.05,
+        "norm_steps": 50,
+        "norm_tol": 1e-3,
+        "seed": 0,
+    }
+
+
+def test_the_report_shows_the_least_residual_of_a_solve_that_failed():
+    x = torch.ones(1, 1, dtype=FLOAT)
+
+    def slow(y, x):
+        return y + 1 / (1 + y.abs())
+
+    solution = eq.solve(slow, 0 * x, x, max_steps=20, tol=1e-12, throw=False)
+    least = solution.residuals.min().item()
+    assert least < solution.residuals.max().item()
+    report = regularity.audit(slow, 0 * x, x, max_steps=20, tol=1e-12).report
+    assert f"[0] (largest least residual {least:.4g})" in report
 
 
 def test_an_unsettled_norm_is_noted():

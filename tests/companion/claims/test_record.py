@@ -274,6 +274,33 @@ def test_a_worse_verdict_fails_and_names_old_and_new(accepted, measured, capsys)
     assert "first-error: reproduced -> partly" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("reproduced", "partly"), ("partly", "not reproduced"), ("reproduced", "not reproduced")],
+)
+def test_each_step_down_is_a_failure_and_each_step_up_is_none(
+    write, measured, before, after, capsys
+):
+    data = {
+        "reproduced": GOOD,
+        "partly": GOOD | {"slope": 1},
+        "not reproduced": {"table": {"8": {"test": 1}}, "slope": 1},
+    }
+    down, up = "against the record", "no worse than the record"
+    for first, second, line in ((before, after, down), (after, before, up)):
+        measured(data[first])
+        assert claims.check("quick", accept="so it was") == 0
+        measured(data[second])
+        capsys.readouterr()
+        claims.check("quick", draft=True)
+        assert f"{line}: first-error: {first} -> {second}" in capsys.readouterr().out
+
+
+def test_some_notebooks_are_judged_alone(write, measured):
+    assert [v.claim.id for v in claims.judge_all("quick", ["01"])] == ["first-error"]
+    assert claims.judge_all("quick", ["02"]) == []
+
+
 def test_a_check_that_turns_fails_even_if_the_verdict_stays(write, measured, capsys):
     third = CHECK | {"id": "third", "key": "third"}
     write({"checks": [CHECK, SECOND, third]})
