@@ -47,7 +47,7 @@ def main(target: Path) -> None:
     drawn = {name: read_notebook(name) for name in notebooks()}
     for name, notebook in drawn.items():
         write(target, f"notebooks/{name}.ipynb", staged_notebook(target, name, notebook))
-    pages = ["DEVIATIONS.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+    pages = ["DEVIATIONS.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
     pages += [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
     for page in pages:
         write_page(target, page, (ROOT / page).read_text(encoding="utf-8"))
@@ -211,7 +211,7 @@ def front_page(modules: str) -> str:
             [f"Verdicts <figures/{PROFILE}/README>", "paper_map", "gallery", "DEVIATIONS"],
         ),
         contents("Use", ["docs/choosing", "docs/what_can_go_wrong", modules]),
-        contents("Project", ["CONTRIBUTING", "CHANGELOG"]),
+        contents("Project", ["CONTRIBUTING", "CHANGELOG", "SECURITY"]),
     ]
     return "\n\n".join(parts) + "\n"
 
