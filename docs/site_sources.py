@@ -48,6 +48,7 @@ def main(target: Path) -> None:
     for name, notebook in drawn.items():
         write(target, f"notebooks/{name}.ipynb", staged_notebook(target, name, notebook))
     pages = ["DEVIATIONS.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
+    pages += ["workflow/README.md"]
     pages += [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
     for page in pages:
         write_page(target, page, (ROOT / page).read_text(encoding="utf-8"))
@@ -211,7 +212,7 @@ def front_page(modules: str) -> str:
             [f"Verdicts <figures/{PROFILE}/README>", "paper_map", "gallery", "DEVIATIONS"],
         ),
         contents("Use", ["docs/choosing", "docs/what_can_go_wrong", modules]),
-        contents("Project", ["CONTRIBUTING", "CHANGELOG", "SECURITY"]),
+        contents("Project", ["CONTRIBUTING", "workflow/README", "CHANGELOG", "SECURITY"]),
     ]
     return "\n\n".join(parts) + "\n"
 
