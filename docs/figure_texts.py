@@ -40,7 +40,8 @@ def figures_of(notebook: dict[str, Any], folder: Path) -> list[Figure]:
             texts = list(_texts(tree, drawing))
             for position, name in enumerate(_saved(tree)):
                 drawn = texts[min(position, len(texts) - 1)] if texts else ""
-                text = _description(folder / f"{name}.png") or drawn or f"Figure of “{section}”."
+                text = _description(folder / f"{name}.png") or drawn
+                text = text or f"Figure of “{section}”."
                 found.append(Figure(name, index, section, text))
     return found
 

@@ -122,8 +122,27 @@ def viscosity(data: dict[str, Any]) -> Figure:
         axis.set(xlim=(1.1 * max(every), 0.9 * min(every)))
         axis.set_xticks(every, [f"{value:g}" for value in every])
         axis.minorticks_off()
+    for row in rows:
+        for axis, value in zip(axes, (row["error"]["implicit"], row["steps"]), strict=True):
+            if value is None:
+                _mark_not_run(axis, row["viscosity"])
     axes[0].legend()
     return figure
+
+
+def _mark_not_run(axis: Axes, x: float) -> None:
+    """Say at ``x`` that there is no number, so that a gap is not taken for a result."""
+    axis.text(
+        x,
+        0.04,
+        "not run",
+        transform=axis.get_xaxis_transform(),
+        rotation=90,
+        ha="center",
+        va="bottom",
+        fontsize=8,
+        color="grey",
+    )
 
 
 def far_beyond(data: dict[str, Any]) -> Figure:
@@ -187,6 +206,8 @@ def sweep(data: dict[str, Any]) -> Figure:
         for axis, key in zip(axes, ("error", "memory"), strict=True):
             _sweep_line(axis, line, kind, key, marker, colour)
     own = next(row for row in rows if row["name"] == "implicit")
+    # one range for both, in which networks that are not trained leave a gap
+    most = 1.15 * max(row["parameters"] for row in rows) / 1e6
     for axis, key, label in (
         (axes[0], "error", "implicit, its equilibrium"),
         (axes[1], "memory", "implicit, any number of iterations"),
@@ -201,9 +222,12 @@ def sweep(data: dict[str, Any]) -> Figure:
             label=label,
         )
         axis.axhline(own[key], color=COLOURS["implicit"], lw=1, ls=":")
-        axis.set(xlabel="weights (millions)", xlim=(0, None), ylim=(0, 1.08 * axis.get_ylim()[1]))
+        axis.set(xlabel="weights (millions)", xlim=(0, most), ylim=(0, 1.08 * axis.get_ylim()[1]))
         axis.legend()
     axes[0].set(ylabel="test error", title="Depth and width against iterations")
+    for row in rows:
+        if row["error"] is None:
+            _mark_not_run(axes[0], row["parameters"] / 1e6)
     axes[1].set(ylabel="kept for the backward pass (MB)", title="Training memory of one flow")
     return figure
 
