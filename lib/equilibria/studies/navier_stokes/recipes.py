@@ -34,7 +34,6 @@ __all__ = [
     "DEPTHS",
     "RECIPES",
     "RECORDS",
-    "SEED_OF_TEST",
     "SEED_OF_TRAINING",
     "SEED_OF_VALIDATION",
     "VISCOSITIES",
@@ -58,7 +57,7 @@ DEPTHS = {"quick": (2, 4, 8), "paper": (2, 4, 8, 16, 32)}
 WIDTHS = {"quick": (28, 40, 56), "paper": (64, 128, 256)}
 VISCOSITIES = (0.006, 0.004, 0.002)  # at which the pair is trained beside 0.01
 # seeds of the flows; a model's own seed draws its weights and its batches
-SEED_OF_TRAINING, SEED_OF_TEST, SEED_OF_VALIDATION = 0, 1, 2
+SEED_OF_TRAINING, SEED_OF_VALIDATION = 0, 2
 # units in which forcing and vorticity of a regime have a size of about one
 _SCALES = {"published": (0.044, 0.36), "unique": (0.1**2 / 4, 0.1)}
 
@@ -88,6 +87,7 @@ class FlowSet:
 
     n, coarse                points per side of the full and of the coarse grid
     train, validation, test  flows of each split; each split has a seed of its own
+    test_seed                that of the test flows
     speeds                   factors of the speed, at least and at most, to which half of the
                              training flows are scaled
     """
@@ -97,6 +97,7 @@ class FlowSet:
     train: int
     validation: int
     test: int
+    test_seed: int
     speeds: tuple[float, float] = (1.0, 1.0)
 
 
@@ -130,23 +131,36 @@ RECIPES = {
         modes=8,
         flows={
             "published": FlowSet(
-                n=32, coarse=24, train=4500, validation=500, test=500, speeds=_SPEEDS
+                n=32,
+                coarse=24,
+                train=4500,
+                validation=500,
+                test=500,
+                # seed 1 was read after shorter trainings, which led to longer ones
+                test_seed=3,
+                speeds=_SPEEDS,
             ),
-            "unique": FlowSet(n=64, coarse=32, train=1500, validation=100, test=200),
+            "unique": FlowSet(n=64, coarse=32, train=1500, validation=100, test=200, test_seed=1),
         },
         batch=16,
         pool=128,
         learning_rate=3e-3,
-        steps={"implicit": (9000, 900), "explicit": (12000, 1200), "unrolled": (1500, 50)},
+        steps={"implicit": (16000, 1600), "explicit": (30000, 3000), "unrolled": (1500, 50)},
     ),
     "paper": Recipe(
         width=32,
         modes=12,
         flows={
             "published": FlowSet(
-                n=128, coarse=64, train=4500, validation=500, test=500, speeds=_SPEEDS
+                n=128,
+                coarse=64,
+                train=4500,
+                validation=500,
+                test=500,
+                test_seed=3,
+                speeds=_SPEEDS,
             ),
-            "unique": FlowSet(n=128, coarse=64, train=4500, validation=500, test=500),
+            "unique": FlowSet(n=128, coarse=64, train=4500, validation=500, test=500, test_seed=1),
         },
         batch=16,
         pool=512,
@@ -239,7 +253,7 @@ def test_set(
         model.regime,
         flows.test if count is None else count,
         n=flows.n,
-        seed=SEED_OF_TEST,
+        seed=flows.test_seed,
         viscosity=model.viscosity,
         progress=progress,
     )
