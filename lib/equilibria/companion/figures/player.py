@@ -3,9 +3,8 @@
 The script lies in ``docs/_static`` and is written into each output, so that a stored notebook plays
 where scripts run. Elsewhere (an untrusted notebook, GitHub) the still picture stays.
 
-Frames count the sliders like digits, the last one fastest. `lines` makes frames of numbers. A
-specification with ``sheet`` (url, columns, rows, width, height) in place of ``x``, ``y``,
-``still``, ``lines`` and ``legend`` shows pictures of one sheet instead.
+Frames count the sliders like digits, the last one fastest. `lines` makes frames of numbers, and
+`pictures` frames on one sheet.
 """
 
 from __future__ import annotations
@@ -14,15 +13,19 @@ import base64
 import html
 import io
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
+import numpy as np
 from matplotlib import pyplot
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
 
 from equilibria.paths import project_root
 
-__all__ = ["LARGEST", "Axis", "Slider", "lines", "page"]
+__all__ = ["LARGEST", "Axis", "Slider", "lines", "page", "pictures"]
 
 LARGEST = 100_000  # bytes of one player
 
@@ -62,13 +65,7 @@ def lines(
 
     Raises ValueError where the sliders, frames and words don't fit each other.
     """
-    count = 1
-    for slider in sliders:
-        count *= len(slider["values"])
-    if not count == len(frames) == len(words):
-        raise ValueError(
-            f"the sliders need {count} frames, got {len(frames)} with {len(words)} sentences"
-        )
+    _require_count(sliders, len(frames), words)
     highest = 1.2 * max(y["ticks"])  # what lies above the axes need not be exact
     return {
         "sliders": list(sliders),
@@ -80,6 +77,52 @@ def lines(
         "legend": list(legend),
         "alt": alt,
     }
+
+
+def pictures(
+    *,
+    sliders: Sequence[Slider],
+    frames: NDArray[np.uint8],
+    words: Sequence[str],
+    alt: str,
+) -> dict[str, Any]:
+    """A specification of frames that are pictures, (count, height, width, 3) of 8 bits.
+
+    words, alt   as in `lines`
+
+    Raises ValueError where the sliders, frames and words don't fit each other.
+    """
+    _require_count(sliders, len(frames), words)
+    count, height, width, _ = frames.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    sheet = np.zeros((rows * height, columns * width, 3), np.uint8)
+    for index, frame in enumerate(frames):
+        down, across = divmod(index, columns)
+        sheet[height * down : height * (down + 1), width * across : width * (across + 1)] = frame
+    file = io.BytesIO()
+    Image.fromarray(sheet).save(file, format="png", optimize=True)
+    source = base64.b64encode(file.getvalue()).decode("ascii")
+    return {
+        "sliders": list(sliders),
+        "sheet": {
+            "url": f"data:image/png;base64,{source}",
+            "columns": columns,
+            "rows": rows,
+            "width": width,
+            "height": height,
+        },
+        "words": list(words),
+        "alt": alt,
+    }
+
+
+def _require_count(sliders: Sequence[Slider], frames: int, words: Sequence[str]) -> None:
+    count = math.prod(len(slider["values"]) for slider in sliders)
+    if not count == frames == len(words):
+        raise ValueError(
+            f"the sliders need {count} frames, got {frames} with {len(words)} sentences"
+        )
 
 
 def page(spec: dict[str, Any], *, instead: Figure) -> str:
