@@ -88,11 +88,11 @@ def becoming_player(data: dict[str, Any]) -> str:
 
     def coloured(field: ArrayLike) -> np.ndarray:
         shares = np.asarray(field).T[::-1] / (2 * limit) + 0.5
-        pixels: np.ndarray = np.uint8(255 * colours(shares)[..., :3]).repeat(3, 0).repeat(3, 1)
+        pixels: np.ndarray = (255 * colours(shares)[..., :3]).astype(np.uint8)
         return pixels
 
     truth = coloured(row["truth"])
-    gap = np.full((len(truth), 6, 3), 255, np.uint8)
+    gap = np.full((len(truth), 2, 3), 255, np.uint8)
     frames = [np.concatenate([coloured(field), gap, truth], 1) for field in row["fields"]]
     spec = player.pictures(
         sliders=[{"label": "iterations t", "values": list(row["t"]), "start": 0}],
