@@ -3,9 +3,8 @@
 The script lies in ``docs/_static`` and is written into each output, so that a stored notebook plays
 where scripts run. Elsewhere (an untrusted notebook, GitHub) the still picture stays.
 
-Frames count the sliders like digits, the last one fastest. `lines` makes frames of numbers. A
-specification with ``sheet`` (url, columns, rows, width, height) in place of ``x``, ``y``,
-``still``, ``lines`` and ``legend`` shows pictures of one sheet instead.
+Frames count the sliders like digits, the last one fastest. A frame is a line (`lines`), a picture
+of one sheet (`pictures`), or the answers to one of some questions (`answers`).
 """
 
 from __future__ import annotations
@@ -22,16 +21,17 @@ from matplotlib.figure import Figure
 
 from equilibria.paths import project_root
 
-__all__ = ["LARGEST", "Axis", "Slider", "lines", "page"]
+__all__ = ["LARGEST", "Axis", "Slider", "answers", "element", "lines", "page", "pictures"]
 
 LARGEST = 100_000  # bytes of one player
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"  # one for each word of an answer
 
 
 class Slider(TypedDict):
     """A slider: what it sets, its values, and the number of the value that it starts at."""
 
     label: str
-    values: list[float]
+    values: Sequence[float | str]
     start: int
 
 
@@ -39,8 +39,8 @@ class Axis(TypedDict):
     """A linear axis; ``at`` are the points of the x axis, and empty for the y axis."""
 
     label: str
-    ticks: list[float]
-    at: list[float]
+    ticks: Sequence[float]
+    at: Sequence[float]
 
 
 def lines(
@@ -53,22 +53,18 @@ def lines(
     words: Sequence[str],
     legend: tuple[str, str],
     alt: str,
+    rising: bool = False,
 ) -> dict[str, Any]:
     """A specification of frames of one line each, over a line that stands still.
 
     words   one sentence per frame, shown below it
     legend  names of the moving line and of the still one
     alt     alternative text
+    rising  the lines leave room for the legend on the left instead of the right
 
     Raises ValueError where the sliders, frames and words don't fit each other.
     """
-    count = 1
-    for slider in sliders:
-        count *= len(slider["values"])
-    if not count == len(frames) == len(words):
-        raise ValueError(
-            f"the sliders need {count} frames, got {len(frames)} with {len(words)} sentences"
-        )
+    _require_frames(sliders, len(frames), words)
     highest = 1.2 * max(y["ticks"])  # what lies above the axes need not be exact
     return {
         "sliders": list(sliders),
@@ -78,8 +74,83 @@ def lines(
         "lines": [[_short(min(value, highest)) for value in frame] for frame in frames],
         "words": list(words),
         "legend": list(legend),
+        "rising": rising,
         "alt": alt,
     }
+
+
+def pictures(
+    *,
+    sliders: Sequence[Slider],
+    sheet: dict[str, Any],
+    panels: Sequence[tuple[str, int | None]],
+    words: Sequence[str],
+    alt: str,
+) -> dict[str, Any]:
+    """A specification of pictures of one sheet.
+
+    sheet   url, columns, rows, and width and height of one picture; frames come first on it
+    panels  pictures beside each other: a label, and a place on the sheet or None for the frame
+
+    ``words`` and ``alt`` as in `lines`. Raises ValueError where the sliders, the sheet and the
+    words don't fit each other.
+    """
+    places = sheet["columns"] * sheet["rows"]
+    fixed = [at for _, at in panels if at is not None]
+    if max([len(words) - 1, *fixed]) >= places:
+        raise ValueError(f"sheet has {places} places, and {len(words)} frames and panels {fixed}")
+    _require_frames(sliders, len(words), words)
+    shown = [{"label": label, "at": at} for label, at in panels]
+    shared = {"sliders": list(sliders), "words": list(words), "alt": alt}
+    return shared | {"sheet": sheet, "panels": shown}
+
+
+def answers(
+    *,
+    sliders: Sequence[Slider],
+    kind: str,
+    before: str,
+    questions: Sequence[Sequence[str]],
+    truth: Sequence[Sequence[str]],
+    frames: Sequence[Sequence[Sequence[str]]],
+    words: Sequence[str],
+    alt: str,
+) -> dict[str, Any]:
+    """A specification of a question's parts, with an answer beside each.
+
+    kind       "symbols" or "sentences", which says how they are laid out
+    before     what all questions begin with
+    questions  rows of parts; each row but the first differs from the first in one part
+    truth      the right answers, one row per question
+    frames     the answers: one entry per value of the first slider, with one row per question
+
+    ``words`` and ``alt`` as in `lines`. Raises ValueError where the sliders, the frames and the
+    words don't fit each other, or a question differs from the first in more or fewer parts.
+    """
+    _require_frames(sliders, sum(len(rows) for rows in frames), words)
+    first = questions[0]
+    places: list[int | None] = [None]
+    for question in questions[1:]:
+        pairs = zip(first, question, strict=True)
+        (place,) = (i for i, (a, b) in enumerate(pairs) if a != b)
+        places.append(place)
+    said = sorted({word for rows in (truth, *frames) for row in rows for word in row})
+    code = {word: digit for word, digit in zip(said, _DIGITS, strict=False)}
+    coded = [["".join(code[word] for word in row) for row in rows] for rows in (truth, *frames)]
+    changed = [
+        "" if at is None else question[at] for at, question in zip(places, questions, strict=True)
+    ]
+    cells = {
+        "kind": kind,
+        "before": before,
+        "places": places,
+        "given": list(first),
+        "changed": changed,
+        "words": said,
+        "truth": coded[0],
+        "answers": coded[1:],
+    }
+    return {"sliders": list(sliders), "cells": cells, "words": list(words), "alt": alt}
 
 
 def page(spec: dict[str, Any], *, instead: Figure) -> str:
@@ -91,22 +162,34 @@ def page(spec: dict[str, Any], *, instead: Figure) -> str:
     instead.savefig(picture, format="png", dpi=75, metadata={"Software": None})
     pyplot.close(instead)
     source = base64.b64encode(picture.getvalue()).decode("ascii")
-    data = html.escape(json.dumps(spec, separators=(",", ":"), ensure_ascii=False))
-    alt = html.escape(str(spec["alt"]))
     script = (project_root() / "docs" / "_static" / "player.js").read_text(encoding="utf-8")
-    text = (
-        f'<div class="player" data-player="{data}">'
-        f'<img alt="{alt}" src="data:image/png;base64,{source}"></div>\n<script>\n{script}</script>'
-    )
+    text = f"{element(spec, f'data:image/png;base64,{source}')}\n<script>\n{script}</script>"
     size = len(text.encode())
     if size > LARGEST:
         raise ValueError(f"the player has {size} bytes, more than {LARGEST}: use fewer frames")
     return text
 
 
+def element(spec: dict[str, Any], instead: str) -> str:
+    """The HTML of one player without its script; ``instead`` is the address of a still picture."""
+    data = html.escape(json.dumps(spec, separators=(",", ":"), ensure_ascii=False))
+    alt = html.escape(str(spec["alt"]))
+    return f'<div class="player" data-player="{data}"><img alt="{alt}" src="{instead}"></div>'
+
+
+def _require_frames(sliders: Sequence[Slider], frames: int, words: Sequence[str]) -> None:
+    count = 1
+    for slider in sliders:
+        count *= len(slider["values"])
+    if not count == frames == len(words):
+        raise ValueError(
+            f"the sliders need {count} frames, got {frames} with {len(words)} sentences"
+        )
+
+
 def _axis(axis: Axis) -> dict[str, Any]:
     ticks = axis["ticks"]
-    return {"label": axis["label"], "ticks": ticks, "from": min(ticks), "to": max(ticks)}
+    return {"label": axis["label"], "ticks": list(ticks), "from": min(ticks), "to": max(ticks)}
 
 
 def _short(value: float) -> float:
