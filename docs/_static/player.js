@@ -118,7 +118,7 @@
     const panels = element("div", { class: "panels", role: "img", "aria-label": spec.alt });
     root.append(panels);
     const moving = [];
-    for (const { label, at } of spec.panels) {
+    for (const { label, at } of spec.panels ?? [{ label: "", at: null }]) {
       const picture = element("div", { class: "sheet" });
       picture.style.backgroundImage = `url("${url}")`;
       picture.style.backgroundSize = `${100 * columns}% ${100 * rows}%`;

@@ -181,8 +181,14 @@ def test_no_more_differences_are_kept_than_there_are_dimensions(n):
 @pytest.mark.parametrize("dtype", [torch.float32, FLOAT])
 def test_the_ridge_is_twenty_machine_epsilons(dtype):
     y = torch.zeros(1, 3, dtype=dtype)
-    assert Anderson().start(y, sync_is_cheap=True)[0].ridge == 20 * torch.finfo(dtype).eps
-    assert Anderson(regularisation=0.5).start(y, sync_is_cheap=True)[0].ridge == 0.5
+    one = torch.ones((), dtype=dtype)
+    for method, ridge in (
+        (Anderson(), 20 * torch.finfo(dtype).eps),
+        (Anderson(regularisation=0.5), 0.5),
+    ):
+        scaled = torch.stack(method.start(y, sync_is_cheap=True)[0].ridges)
+        assert torch.equal(scaled.diagonal(), (one + ridge).expand(3))
+        assert torch.equal(scaled - scaled.diagonal().diag(), 1 - torch.eye(3, dtype=dtype))
 
 
 def test_a_singular_small_system_gets_zeros():

@@ -108,6 +108,9 @@ class Flows:
     def __len__(self) -> int:
         return len(self.vorticity)
 
+    def __getitem__(self, rows: slice) -> Flows:
+        return Flows(self.forcing[rows], self.vorticity[rows], self.drawn)
+
 
 # ----------------------------------------------------------------------------------------- drawing
 def draw(

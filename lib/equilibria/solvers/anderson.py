@@ -62,7 +62,8 @@ class Anderson(Secant):
             # rows `slot` and m of dr: a stride of m - slot starts at one and hits the other
             pairs=tuple(dr[:, slot :: slots - slot] for slot in range(slots)),
             factor=dr[:, :slots].mT,
-            ridge=ridge,
+            products=y.new_empty(len(y), 2, slots),
+            ridges=(1 + ridge * torch.eye(slots, dtype=y.dtype, device=y.device)).unbind(0),
         )
         return state, Verdict(y)
 
@@ -74,7 +75,11 @@ class AndersonState(SecantState):
     dr: RingBuffer  # m differences of the residual; the row after them holds r_t
     pairs: tuple[Tensor, ...]  # per slot a view (B, 2, n): dr_slot and r_t
     factor: Tensor  # (B, n, m) a view: the dr_j as columns
-    ridge: float  # relative addition to the diagonal
+    products: Tensor  # (B, 2, m): dr_slot . dr_j and r_t . dr_j
+    ridges: tuple[Tensor, ...]  # per slot (m,): 1, and at the slot what the diagonal is scaled by
+
+    def __post_init__(self) -> None:
+        self.row, self.rhs = self.products.unbind(1)
 
     def remember_first(self, y: Tensor, r: Tensor) -> None:
         """See `SecantState.remember_first`."""
@@ -92,14 +97,13 @@ class AndersonState(SecantState):
         products with the newest dr are new; r_t lies in the same buffer, so that one batched
         product computes them and the right-hand side.
         """
-        products = torch.bmm(self.pairs[slot], self.factor)  # (B, 2, m): dr_slot . dr_j, r . dr_j
+        torch.bmm(self.pairs[slot], self.factor, out=self.products)
         if self.in_use is not None:
-            products = products * self.in_use.unsqueeze(1)
-        row, rhs = products.unbind(1)
-        self.system.rows[slot].copy_(row)
-        self.system.columns[slot].copy_(row)
-        self.system.diagonal[slot].mul_(1 + self.ridge)
-        return rhs
+            self.products.mul_(self.in_use.unsqueeze(1))
+        self.row.mul_(self.ridges[slot])
+        self.system.rows[slot].copy_(self.row)
+        self.system.columns[slot].copy_(self.row)
+        return self.rhs
 
 
 DEFAULT_METHOD = Anderson()  # of `solve`; it is frozen, so that one object serves every call

@@ -43,6 +43,7 @@ class Trace:
         self.rows = both.unbind(1)  # both, (2, B) each
         self.norm_rows = self.norms.unbind(0)
         self.image_rows = self.images.unbind(0)
+        self.most = torch.inf  # no number of the last record is above it, where the host may look
 
     def record(self, k: int, g: Tensor, r: Tensor) -> None:
         """Write evaluation ``k``, outside of any graph."""
@@ -55,9 +56,11 @@ class Trace:
         vector_norm(g, dim=1, dtype=norm.dtype, out=image)
         low, high = self.range
         if self.sync_is_cheap:
-            least, most = (bound.item() for bound in torch.aminmax(self.rows[k]))
-            if low <= least and most <= high:
+            least, most = torch.aminmax(self.rows[k])
+            self.most = most.item()
+            if low <= least.item() and self.most <= high:
                 return
+            self.most = torch.inf
         correct_norm(r, norm, low, high)
         correct_norm(g, image, low, high)
 
@@ -83,6 +86,7 @@ class Endings:
         self.stuck_at = torch.full((batch,), max_steps, device=y.device)  # (B,) max_steps: never
         self.alive = torch.ones(batch, dtype=torch.bool, device=y.device)  # (B,) still going
         self.limit: Tensor  # (B,) the residual beyond which a sample has diverged, from k = 0 on
+        self.least_limit: float  # the least of them, where the host may look
         self.any_ended = False  # False: no sample has ended; True: one may have
         self.evaluations = 0
 
@@ -91,7 +95,7 @@ class Endings:
         self.evaluations = k + 1
         if k == 0:
             self._set_limit()
-        if self._anything_to_mark(k, verdict):
+        if self._anything_to_mark(k):
             self.any_ended = True
             self._mark_passed(k, verdict)
             self._mark_lost(k, verdict)
@@ -142,20 +146,20 @@ class Endings:
         scale = torch.maximum(self.trace.norm_rows[0], self.trace.image_rows[0])
         # clamped, so that an infinite residual is beyond every limit
         self.limit = (DIVERGED_AT * scale).clamp_max(torch.finfo(scale.dtype).max)
+        if self.sync_is_cheap:
+            self.least_limit = self.limit.amin().item()
 
-    def _anything_to_mark(self, k: int, verdict: Verdict) -> bool:
+    def _anything_to_mark(self, k: int) -> bool:
         """Whether evaluation ``k`` may have ended a sample, or one had ended before."""
-        norm = self.trace.norm_rows[k]
-        going = None  # (B,) bool, False for NaN; None: nothing that could end
-        # no sample of a method that takes points back is lost before its first rejection
-        if not (self.method.takes_back and k > 0 and verdict.rejections is None):
-            going = norm <= self.limit
-        if self.tol is not None:
-            above = ~self._is_small(k, self.tol)
-            going = above if going is None else going & above
         if self.any_ended or not self.sync_is_cheap:
             return True
-        return going is not None and not bool(going.all())
+        # numbers of the host settle nearly every step; they err on the side of looking closer
+        if not self.trace.most <= self.least_limit:  # also where it is NaN
+            return True
+        if self.tol is None:
+            return False
+        relative = self.trace.norm_rows[k] / self.trace.image_rows[k]
+        return not relative.amin().item() > self.tol  # also for 0 / 0
 
     def _mark_passed(self, k: int, verdict: Verdict) -> None:
         if self.tol is None:

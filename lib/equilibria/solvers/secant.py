@@ -107,8 +107,11 @@ class SmallSystem:
         With c = 0 the step is Picard's. `solve_ex` reports a singular system by infinities or
         NaN, where `solve` would make the host wait to find out, and then raise.
         """
-        c = torch.linalg.solve_ex(self.matrix, rhs.to(self.matrix.dtype))[0]
-        torch.nan_to_num(c.to(out.dtype), 0.0, 0.0, 0.0, out=out)
+        if rhs.dtype != self.matrix.dtype:
+            c = torch.linalg.solve_ex(self.matrix, rhs.to(self.matrix.dtype))[0].to(out.dtype)
+        else:
+            c = torch.linalg.solve_ex(self.matrix, rhs)[0]
+        torch.nan_to_num(c, 0.0, 0.0, 0.0, out=out)
 
 
 @dataclass

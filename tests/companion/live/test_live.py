@@ -141,13 +141,11 @@ def test_answers_are_coded_by_question_and_t():
 def test_pictures_that_the_sheet_lacks_are_refused():
     slider = {"label": "t", "values": [1, 2], "start": 0}
     sheet = {"url": "a.webp", "columns": 2, "rows": 1, "width": 8, "height": 8}
+    shared = {"sliders": [slider], "sheet": sheet, "alt": "c"}
     with pytest.raises(ValueError, match="sheet has 2 places"):
-        player.pictures(
-            sliders=[slider], sheet=sheet, panels=[("y", None), ("truth", 2)], words=["a", "b"],
-            alt="c",
-        )  # fmt: skip
+        player.panels(side_by_side=[("y", None), ("truth", 2)], words=["a", "b"], **shared)
     with pytest.raises(ValueError, match="need 2 frames, got 1"):
-        player.pictures(sliders=[slider], sheet=sheet, panels=[("y", None)], words=["a"], alt="c")
+        player.panels(side_by_side=[("y", None)], words=["a"], **shared)
 
 
 def test_the_command_measures_and_draws_into_the_folder(tmp_path, monkeypatch, capsys):

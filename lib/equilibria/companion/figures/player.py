@@ -4,7 +4,7 @@ The script lies in ``docs/_static`` and is written into each output, so that a s
 where scripts run. Elsewhere (an untrusted notebook, GitHub) the still picture stays.
 
 Frames count the sliders like digits, the last one fastest. A frame is a line (`lines`), a picture
-of one sheet (`pictures`), or the answers to one of some questions (`answers`).
+(`pictures`, or several side by side: `panels`), or the answers to a question (`answers`).
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ import base64
 import html
 import io
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
+import numpy as np
 from matplotlib import pyplot
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
 
 from equilibria.paths import project_root
 
-__all__ = ["LARGEST", "Axis", "Slider", "answers", "element", "lines", "page", "pictures"]
+__all__ = ["LARGEST", "Axis", "Slider", "answers", "element", "lines", "page", "panels", "pictures"]
 
 LARGEST = 100_000  # bytes of one player
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"  # one for each word of an answer
@@ -82,25 +86,63 @@ def lines(
 def pictures(
     *,
     sliders: Sequence[Slider],
-    sheet: dict[str, Any],
-    panels: Sequence[tuple[str, int | None]],
+    frames: NDArray[np.uint8],
     words: Sequence[str],
     alt: str,
 ) -> dict[str, Any]:
-    """A specification of pictures of one sheet.
+    """A specification of frames that are pictures, (count, height, width, 3) of 8 bits.
 
-    sheet   url, columns, rows, and width and height of one picture; frames come first on it
-    panels  pictures beside each other: a label, and a place on the sheet or None for the frame
+    words, alt   as in `lines`
+
+    Raises ValueError where the sliders, frames and words don't fit each other.
+    """
+    _require_frames(sliders, len(frames), words)
+    count, height, width, _ = frames.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    sheet = np.zeros((rows * height, columns * width, 3), np.uint8)
+    for index, frame in enumerate(frames):
+        down, across = divmod(index, columns)
+        sheet[height * down : height * (down + 1), width * across : width * (across + 1)] = frame
+    file = io.BytesIO()
+    Image.fromarray(sheet).save(file, format="png", optimize=True)
+    source = base64.b64encode(file.getvalue()).decode("ascii")
+    return {
+        "sliders": list(sliders),
+        "sheet": {
+            "url": f"data:image/png;base64,{source}",
+            "columns": columns,
+            "rows": rows,
+            "width": width,
+            "height": height,
+        },
+        "words": list(words),
+        "alt": alt,
+    }
+
+
+def panels(
+    *,
+    sliders: Sequence[Slider],
+    sheet: dict[str, Any],
+    side_by_side: Sequence[tuple[str, int | None]],
+    words: Sequence[str],
+    alt: str,
+) -> dict[str, Any]:
+    """A specification of pictures side by side, on a sheet that is a file of its own.
+
+    sheet         url, columns, rows, and width and height of one picture; frames come first on it
+    side_by_side  a label each, and a place on the sheet, or None for the frame
 
     ``words`` and ``alt`` as in `lines`. Raises ValueError where the sliders, the sheet and the
     words don't fit each other.
     """
     places = sheet["columns"] * sheet["rows"]
-    fixed = [at for _, at in panels if at is not None]
+    fixed = [at for _, at in side_by_side if at is not None]
     if max([len(words) - 1, *fixed]) >= places:
         raise ValueError(f"sheet has {places} places, and {len(words)} frames and panels {fixed}")
     _require_frames(sliders, len(words), words)
-    shown = [{"label": label, "at": at} for label, at in panels]
+    shown = [{"label": label, "at": at} for label, at in side_by_side]
     shared = {"sliders": list(sliders), "words": list(words), "alt": alt}
     return shared | {"sheet": sheet, "panels": shown}
 
@@ -178,9 +220,7 @@ def element(spec: dict[str, Any], instead: str) -> str:
 
 
 def _require_frames(sliders: Sequence[Slider], frames: int, words: Sequence[str]) -> None:
-    count = 1
-    for slider in sliders:
-        count *= len(slider["values"])
+    count = math.prod(len(slider["values"]) for slider in sliders)
     if not count == frames == len(words):
         raise ValueError(
             f"the sliders need {count} frames, got {frames} with {len(words)} sentences"

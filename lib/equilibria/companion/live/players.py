@@ -80,10 +80,10 @@ def _pictures(
     """Input, y_t and truth beside each other; the two that stay come last on the sheet."""
     count = len(data["times"])
     places = (count, None, count + 1)
-    return player.pictures(
+    return player.panels(
         sliders=[_times(data)],
         sheet={"url": f"{_ADDRESS}/{name}.webp"} | data["sheet"],
-        panels=list(zip(labels, places, strict=True)),
+        side_by_side=list(zip(labels, places, strict=True)),
         words=words,
         alt=alt,
     )

@@ -12,6 +12,7 @@
 `surveys`      what the classical solver finds among the flows, recorded
 `appendices`   classical solvers, networks beside them and on other grids
 `summaries`    records of several seeds, condensed for the notebook
+`sections`     what the notebook measures while it runs, one call for each of its sections
 """
 
 from equilibria.studies.navier_stokes.appendices import classical, head_start, other_grids
@@ -62,6 +63,21 @@ from equilibria.studies.navier_stokes.recipes import (
     seeds,
     test_set,
 )
+from equilibria.studies.navier_stokes.sections import (
+    KINDS,
+    measure_answers,
+    measure_becoming,
+    measure_other_flows,
+    measure_problem,
+    measure_rest,
+    measure_solve,
+    measure_solvers,
+    measure_steepness,
+    measure_table,
+    measure_table_5,
+    measure_two_states,
+    shipped,
+)
 from equilibria.studies.navier_stokes.summaries import (
     SAME_PLACE,
     along_t,
@@ -91,6 +107,7 @@ __all__ = [
     "DEPTHS",
     "FREE",
     "GRADED",
+    "KINDS",
     "LOCAL_FLOWS",
     "LOCAL_T",
     "PERCENTILES",
@@ -127,6 +144,17 @@ __all__ = [
     "load",
     "local_along_t",
     "mean_error",
+    "measure_answers",
+    "measure_becoming",
+    "measure_other_flows",
+    "measure_problem",
+    "measure_rest",
+    "measure_solve",
+    "measure_solvers",
+    "measure_steepness",
+    "measure_table",
+    "measure_table_5",
+    "measure_two_states",
     "names",
     "new",
     "other_grids",
@@ -143,6 +171,7 @@ __all__ = [
     "released_waves",
     "reports",
     "seeds",
+    "shipped",
     "solved",
     "steepness",
     "summary",

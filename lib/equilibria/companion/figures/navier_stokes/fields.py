@@ -11,7 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike
 
-__all__ = ["becoming", "flows", "maps", "two_states"]
+from equilibria.companion.figures import player
+
+__all__ = ["becoming", "becoming_player", "flows", "maps", "two_states"]
+
+_SHOWN_T = (1, 2, 3, 4, 6, 8, 64)  # of `becoming`
 
 
 def flows(data: dict[str, Any]) -> Figure:
@@ -26,42 +30,79 @@ def flows(data: dict[str, Any]) -> Figure:
         _arrows(column[1], row["velocity"])
     figure.colorbar(inputs, ax=axes[0], shrink=0.85)
     figure.colorbar(outputs, ax=axes[1], shrink=0.85)
-    axes[0, 0].set_title("input: curl f", loc="left", fontsize="small")
-    axes[1, 0].set_title("output: vorticity w, velocity u", loc="left", fontsize="small")
-    figure.suptitle(f"{len(rows)} test flows: transport makes the vorticity unlike its forcing")
+    axes[0, 0].set_title("input: curl $f$", loc="left", fontsize="small")
+    axes[1, 0].set_title("output: vorticity $w$, velocity $u$", loc="left", fontsize="small")
+    figure.set_label(
+        f"{len(rows)} test flows. Top: the curl of the forcing. Bottom: the vorticity of the flow "
+        "with its velocity, which is no smoothed copy of the forcing."
+    )
     return figure
 
 
 def two_states(data: dict[str, Any]) -> Figure:
     """One curl with two steady flows, whose full forcings differ."""
-    rows = data["two_states"]
+    rows = data["states"]
     figure, axes = plt.subplots(len(rows), 5, figsize=(14.5, 2.9 * len(rows)), squeeze=False)
     for row, place in zip(rows, axes, strict=True):
         limit = _largest(row["drawn"], row["found"])
-        _field(place[0], row["curl"], _largest(row["curl"]), "curl f (own scale)")
-        _field(place[1], row["drawn"], limit, "w, behind the forcing")
-        title = f"w', same curl: {row['distance']:.0%} away"
+        _field(place[0], row["curl"], _largest(row["curl"]), "curl $f$ (own scale)")
+        _field(place[1], row["drawn"], limit, "$w$, behind the forcing")
+        title = f"$w'$, same curl: {row['distance']:.0%} away"
         image = _field(place[2], row["found"], limit, title)
         strongest = _largest(row["full_drawn"], row["full_found"])
-        _field(place[3], row["full_drawn"], strongest, "full f of w (f_1)")
-        title = f"full f of w': {row['forcing_distance']:.0%} away"
+        _field(place[3], row["full_drawn"], strongest, "full $f_1$ of $w$")
+        title = f"full $f_1$ of $w'$: {row['forcing_distance']:.0%} away"
         shade = _field(place[4], row["full_found"], strongest, title)
         figure.colorbar(image, ax=list(place[1:3]), shrink=0.85)
         figure.colorbar(shade, ax=list(place[3:]), shrink=0.85)
     figure.suptitle("The curl alone leaves the flow open; the full forcing tells the two apart")
+    figure.set_label(
+        "Each row: one curl of a forcing, two different steady flows under it, and the two full "
+        "forcings behind these flows, which differ."
+    )
     return figure
 
 
 def becoming(data: dict[str, Any]) -> Figure:
-    """y_t of one flow along t, beside the truth."""
+    """y_t of one flow at some t, beside the truth."""
     row = data["becoming"]
-    figure, axes = plt.subplots(1, len(row["t"]) + 1, figsize=(2.2 * (len(row["t"]) + 1), 2.7))
+    shown = [i for i, t in enumerate(row["t"]) if t in _SHOWN_T]
+    figure, axes = plt.subplots(1, len(shown) + 1, figsize=(2.2 * (len(shown) + 1), 2.7))
     limit = _largest(row["truth"])
-    for axis, t, field, error in zip(axes, row["t"], row["fields"], row["error"], strict=False):
-        _field(axis, field, limit, f"y_{t}, error {error:.2f}")
-    _field(axes[-1], row["truth"], limit, "truth w")
-    figure.suptitle(f"Test flow {row['index']}: how an answer becomes right")
+    for axis, i in zip(axes, shown, strict=False):
+        title = f"$y_{{{row['t'][i]}}}$, error {row['error'][i]:.2f}"
+        _field(axis, row["fields"][i], limit, title)
+    _field(axes[-1], row["truth"], limit, "truth $w$")
+    figure.set_label(
+        "The vorticity that the loop answers after more and more iterations, beside the true one: "
+        "at first it is faint or reversed, then it becomes the truth."
+    )
     return figure
+
+
+def becoming_player(data: dict[str, Any]) -> str:
+    """The same flow in motion: HTML of y_t beside the truth, under a slider for t."""
+    row = data["becoming"]
+    limit = _largest(row["truth"])
+    colours = plt.get_cmap("RdBu_r")
+
+    def coloured(field: ArrayLike) -> np.ndarray:
+        shares = np.asarray(field).T[::-1] / (2 * limit) + 0.5
+        pixels: np.ndarray = (255 * colours(shares)[..., :3]).astype(np.uint8)
+        return pixels
+
+    truth = coloured(row["truth"])
+    gap = np.full((len(truth), 2, 3), 255, np.uint8)
+    frames = [np.concatenate([coloured(field), gap, truth], 1) for field in row["fields"]]
+    spec = player.pictures(
+        sliders=[{"label": "iterations t", "values": list(row["t"]), "start": 0}],
+        frames=np.stack(frames),
+        words=[
+            f"Left: y_t, relative error {error:.2f}. Right: the truth w." for error in row["error"]
+        ],
+        alt="The vorticity answered after t iterations, beside the true one.",
+    )
+    return player.page(spec, instead=becoming(data))
 
 
 def maps(data: dict[str, Any]) -> Figure:
@@ -81,10 +122,10 @@ def maps(data: dict[str, Any]) -> Figure:
     largest_error = _largest(*errors)
     for number, (place, row) in enumerate(zip(axes, rows, strict=True)):
         first = number == 0  # the titles that all rows share stand above the first
-        title = "curl f (a scale for each)" if first else ""
+        title = "curl $f$ (own scale)" if first else ""
         _field(place[0], row["curl"], _largest(row["curl"]), title)
         place[0].set_ylabel(row["which"])
-        image = _field(place[1], row["truth"], limit, "truth w, velocity" if first else "")
+        image = _field(place[1], row["truth"], limit, "truth $w$, velocity" if first else "")
         _arrows(place[1], row["velocity"])
         for column, kind in zip((2, 4), kinds, strict=True):
             _field(place[column], row[kind], limit, f"{kind} answer" if first else "")
@@ -96,8 +137,12 @@ def maps(data: dict[str, Any]) -> Figure:
                 "magma_r",
                 0,
             )
-    figure.colorbar(image, ax=axes[:, 4], shrink=0.6, label="w", location="bottom", pad=0.02)
+    figure.colorbar(image, ax=axes[:, 4], shrink=0.6, label="$w$", location="bottom", pad=0.02)
     figure.colorbar(shade, ax=axes[:, 5], shrink=0.6, label="|error|", location="bottom", pad=0.02)
+    figure.set_label(
+        "A median and a hard test flow: forcing, truth, the explicit answer with its error, and "
+        "the implicit answer with its error, which is fainter."
+    )
     return figure
 
 

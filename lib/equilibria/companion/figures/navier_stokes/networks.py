@@ -35,11 +35,15 @@ def solve(data: dict[str, Any]) -> Figure:
     axis.axhline(1e-3, color=COLOURS["bound"], ls=":", label="where the tables stop")
     count = len(data["solve"]["Picard"])
     axis.set(
-        xlabel="evaluations of G",
-        ylabel="relative residual |G(z, q) - z| / |G(z, q)|",
+        xlabel="evaluations of $G$",
+        ylabel="relative residual $|G(z, q) - z| / |G(z, q)|$",
         title=f"How the network's own loop comes to rest: {count} test flows",
     )
     axis.legend()
+    figure.set_label(
+        "Residuals of single flows against evaluations of G, on a logarithmic axis: straight lines "
+        "for Picard's iteration, fewer evaluations for Anderson's method."
+    )
     return figure
 
 
@@ -48,6 +52,10 @@ def errors(data: dict[str, Any]) -> Figure:
     figure, axes = plt.subplots(1, 2, figsize=(10.5, 4.2), width_ratios=[1.3, 1])
     _errors_per_flow(axes[0], data["per_flow"])
     _errors_by_seed(axes[1], data["table"])
+    figure.set_label(
+        "Left: how many test flows have which relative error, for the plain, the explicit and the "
+        "implicit network. Right: their mean errors over seeds, with the published values."
+    )
     return figure
 
 
@@ -127,6 +135,10 @@ def viscosity(data: dict[str, Any]) -> Figure:
             if value is None:
                 _mark_not_run(axis, row["viscosity"])
     axes[0].legend()
+    figure.set_label(
+        "Against falling viscosity: the errors of the explicit and of the implicit network, and "
+        "how many evaluations the implicit one needs to come to rest."
+    )
     return figure
 
 
@@ -167,6 +179,10 @@ def far_beyond(data: dict[str, Any]) -> Figure:
         title=f"Far beyond the iterations of training: {row['flows']} test flows",
     )
     axis.legend(loc="upper right")
+    figure.set_label(
+        "Error against iterations up to 200. The implicit network falls and stays; a network that "
+        "was trained by unrolling three iterations is best there and gets worse beyond."
+    )
     return figure
 
 
@@ -182,13 +198,19 @@ def rest(data: dict[str, Any]) -> Figure:
         label=f"spectral radius, {len(radii)} flows",
     )
     for index, value in enumerate(mu):
-        label = f"norm (the modulus mu), {len(mu)} flows" if index == 0 else None
+        label = f"norm (the modulus $\\mu$), {len(mu)} flows" if index == 0 else None
         axis.axvline(value, color=SEQUENCE[9], lw=1, label=label)
     axis.axvline(1, color=COLOURS["closed_form"], ls=":", lw=2, label="1")
     axis.set(
-        xlabel="of dG/dz at rest", ylabel="flows", title="The loop converges; is it a contraction?"
+        xlabel="of $\\partial G/\\partial z$ at rest",
+        ylabel="flows",
+        title="The loop converges; is it a contraction?",
     )
     axis.legend()
+    figure.set_label(
+        "How many test flows have which spectral radius of dG/dz at rest, with lines for its norm "
+        "at ten flows, and a dotted line at one."
+    )
     return figure
 
 
@@ -229,6 +251,10 @@ def sweep(data: dict[str, Any]) -> Figure:
         if row["error"] is None:
             _mark_not_run(axes[0], row["parameters"] / 1e6)
     axes[1].set(ylabel="kept for the backward pass (MB)", title="Training memory of one flow")
+    figure.set_label(
+        "Against the number of weights: test error and training memory of deeper and of wider "
+        "explicit networks, with a star for the one implicit block."
+    )
     return figure
 
 
@@ -263,4 +289,8 @@ def transfer(data: dict[str, Any]) -> Figure:
         axis.set(xlabel=label, ylabel="relative L2 error", ylim=(0, None), title=title)
         axis.set_xticks(row["values"], [f"{value:g}" for value in row["values"]])
         axis.legend()
+    figure.set_label(
+        "Errors of the explicit and of the implicit network on other grids, and at other largest "
+        "speeds of the flows."
+    )
     return figure

@@ -34,6 +34,10 @@ def classical(data: dict[str, Any]) -> Figure:
         "Solved from the forcing: "
         "w = P(w) = $(\\nu\\Delta)^{-1}(u\\cdot\\nabla w - \\mathrm{curl}\\, f)$, one line per flow"
     )
+    figure.set_label(
+        "Residuals against evaluations of three classical methods at three amplitudes of the "
+        "flow; the larger it is, the fewer methods arrive."
+    )
     return figure
 
 
@@ -62,6 +66,10 @@ def head_start(data: dict[str, Any]) -> Figure:
     axes[1].set_yscale("log")
     axes[1].legend()
     figure.suptitle("A network's answer as the first guess of Newton-Krylov")
+    figure.set_label(
+        "Newton-Krylov from rest and from the networks' answers. Left: on how many flows it ends "
+        "at w. Right: evaluations per flow."
+    )
     return figure
 
 
@@ -87,4 +95,8 @@ def race(data: dict[str, Any]) -> Figure:
         title="From a network's answer the solver goes on (arrows)",
     )
     axis.legend()
+    figure.set_label(
+        "Error against seconds per flow of the networks, and arrows to where a classical solver "
+        "goes on from their answers."
+    )
     return figure

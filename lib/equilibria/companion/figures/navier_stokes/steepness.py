@@ -11,22 +11,68 @@ from matplotlib.figure import Figure
 
 from equilibria.companion.figures import COLOURS, SEQUENCE, iterations
 
-__all__ = ["TICKS", "bounded_pair", "decision", "steepness"]
+__all__ = [
+    "TICKS",
+    "as_released",
+    "bounded_pair",
+    "decision",
+    "local_constants",
+    "steepness",
+]
 
 TICKS = (1, 2, 4, 8, 16, 32, 64, 128, 200)
 
 
 def steepness(data: dict[str, Any]) -> Figure:
-    """Fig. 4, against t: L_t by both protocols, true local constants, and the error."""
-    figure, axes = plt.subplots(1, 3, figsize=(15.5, 4.6))
+    """Fig. 4, corrected, against t: L_t and the error."""
     row = data["steepness"]
-    _protocols(axes[0], row)
-    _local_constants(axes[1], row)
-    _errors(axes[2], row)
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.3))
+    colour = COLOURS["implicit"]
+    _band(axes[0], row["lipschitz"], colour, "$y_t$")
+    axes[0].axhline(
+        row["map"], color=COLOURS["closed_form"], ls=":", label="the physical map, in these waves"
+    )
+    axes[0].set(ylabel="$L_t$: largest $|\\Delta y_t| / |\\Delta f|$", title="How steep it is")
+    _log_ticks(axes[0])
+    _errors(axes[1], row)
     for axis in axes:
         iterations(axis, TICKS, last=len(row["lipschitz"][0]))
-        axis.legend(fontsize="small")
-    figure.suptitle("How steep y_t is, and how wrong")
+        axis.legend()
+    figure.set_label(
+        "Two panels against iterations. Left: the largest change of the answer per change of "
+        "forcing rises to a peak, then falls to near that of the physical map. Right: the error "
+        "falls over the same iterations and stays below a dashed line, the explicit network."
+    )
+    return figure
+
+
+def as_released(data: dict[str, Any]) -> Figure:
+    """Fig. 4 by the protocol of the published experiments."""
+    row = data["steepness"]
+    figure, axis = plt.subplots(figsize=(6.8, 4))
+    _band(axis, row["as_released"], COLOURS["naive"], "Anderson's answer with budget $t$")
+    axis.set(ylabel="$L_t$, in divided fields", title="As released: waves, 200 flows")
+    _log_ticks(axis)
+    iterations(axis, TICKS, last=len(row["as_released"][0]))
+    axis.legend()
+    figure.set_label(
+        "One line per seed against iterations: the largest ratio by the released protocol, which "
+        "jumps up where Anderson's method ends at another fixed point for the moved forcing."
+    )
+    return figure
+
+
+def local_constants(data: dict[str, Any]) -> Figure:
+    """True local constants of y_t over those of the physical map: the median flow and the range."""
+    row = data["steepness"]
+    figure, axis = plt.subplots(figsize=(6.8, 4.2))
+    _local_constants(axis, row)
+    iterations(axis, TICKS, last=row["local"][0]["t"][-1])
+    axis.legend()
+    figure.set_label(
+        "True local constants against iterations, divided by those of the physical map: they peak "
+        "and settle near one in the directions that the physics knows."
+    )
     return figure
 
 
@@ -45,25 +91,14 @@ def _band(axis: Axes, curves: list[list[float]], colour: str, label: str, **styl
         )
 
 
-def _protocols(axis: Axes, row: dict[str, Any]) -> None:
-    _band(axis, row["lipschitz"], COLOURS["implicit"], "corrected, physical units")
-    axis.axhline(
-        row["map"], color=COLOURS["closed_form"], ls=":", label="corrected: the physical map"
-    )
-    released = "as released, divided fields"
-    _band(axis, row["as_released"], COLOURS["naive"], released, ls="-.")
-    axis.set(ylabel="L_t, in the units of each protocol", title="Waves, 200 flows")
-    _log_ticks(axis)
-
-
 def _local_constants(axis: Axes, row: dict[str, Any]) -> None:
     """Over those of the physical map, of the first seed: the median flow and the range."""
     local = row["local"][0]
     of_map = np.asarray(local["map"])
     t = local["t"]
     for key, colour, label in (
-        ("physical", COLOURS["implicit"], "y_t, directions that the physics knows"),
-        ("all", SEQUENCE[9], "y_t, all directions"),
+        ("physical", COLOURS["implicit"], "$y_t$, directions that the physics knows"),
+        ("all", SEQUENCE[9], "$y_t$, all directions"),
     ):
         ratio = np.asarray(local[key]) / of_map  # one row per t, one column per flow
         axis.plot(t, np.median(ratio, 1), "o-", color=colour, label=label)
@@ -81,7 +116,7 @@ def _local_constants(axis: Axes, row: dict[str, Any]) -> None:
 
 
 def _errors(axis: Axes, row: dict[str, Any]) -> None:
-    _band(axis, row["error"], COLOURS["implicit"], "implicit, y_t")
+    _band(axis, row["error"], COLOURS["implicit"], "implicit, $y_t$")
     mean, std = np.asarray(row["error"][0]), np.asarray(row["std"][0])
     t = range(1, len(mean) + 1)
     low = np.maximum(mean - std, 0)
@@ -102,17 +137,21 @@ def decision(data: dict[str, Any]) -> Figure:
     )
     for column, flow in zip(axes.T, flows, strict=True):
         t = range(1, len(flow["right"]) + 1)
-        column[0].plot(t, flow["right"], color=COLOURS["implicit"], lw=2, label="to w")
-        column[0].plot(t, flow["opposite"], color=COLOURS["naive"], lw=2, label="to -w")
+        column[0].plot(t, flow["right"], color=COLOURS["implicit"], lw=2, label="to $w$")
+        column[0].plot(t, flow["opposite"], color=COLOURS["naive"], lw=2, label="to $-w$")
         column[0].set(title=f"test flow {flow['index']}")
         shown = [(t, value) for t, value in enumerate(flow["ratio"], 1) if value > 0]
         column[1].plot(*zip(*shown, strict=True), color="#333333")
         _log_ticks(column[1])
         iterations(column[1], TICKS, last=len(flow["right"]))
-    axes[0, 0].set(ylabel="distance of y_t / |w|")
-    axes[1, 0].set(ylabel="largest |dy_t| / |df|")
+    axes[0, 0].set(ylabel="distance of $y_t$, over $|w|$")
+    axes[1, 0].set(ylabel="largest $|\\Delta y_t| / |\\Delta f|$")
     axes[0, 0].legend()
-    figure.suptitle("While the loop decides between w and -w it is steep; then it rests")
+    figure.suptitle("While the loop decides between $w$ and $-w$ it is steep; then it rests")
+    figure.set_label(
+        "Three flows. Top: how far the answer is from w and from minus w along iterations; the two "
+        "lines separate. Bottom: how steep the answer is, with a peak where they separate."
+    )
     return figure
 
 
@@ -122,12 +161,12 @@ def bounded_pair(data: dict[str, Any]) -> Figure:
     figure, axes = plt.subplots(1, 2, figsize=(11.5, 4.4))
     blue, red, black = COLOURS["implicit"], COLOURS["explicit"], COLOURS["closed_form"]
     t = row["t"]
-    axes[0].plot(t, row["error"], "o-", color=blue, label="implicit, y_t")
+    axes[0].plot(t, row["error"], "o-", color=blue, label="implicit, $y_t$")
     axes[0].axhline(row["explicit_error"], color=red, ls="--", label="explicit, same bound")
     axes[0].axhline(row["least_error"], color=black, ls=":", label="least error under the bound")
-    axes[0].set(ylabel="mean relative error on w and -w", ylim=(0, None), title="Error")
+    axes[0].set(ylabel="mean relative error on $w$ and $-w$", ylim=(0, None), title="Error")
     slope = np.asarray(row["slope"])
-    axes[1].plot(t, np.median(slope, 1), "o-", color=blue, label="implicit, y_t (median, range)")
+    axes[1].plot(t, np.median(slope, 1), "o-", color=blue, label="implicit, $y_t$ (median, range)")
     axes[1].fill_between(t, slope.min(1), slope.max(1), color=blue, alpha=0.15, lw=0)
     explicit = np.median(row["explicit_slope"])
     axes[1].axhline(explicit, color=red, ls="--", label="explicit, same bound")
@@ -140,6 +179,11 @@ def bounded_pair(data: dict[str, Any]) -> Figure:
         iterations(axis, TICKS, last=t[-1])
         axis.legend()
     figure.suptitle("One bound on the slope of both: iteration passes it, one pass cannot")
+    figure.set_label(
+        "Two panels against iterations, for networks under one bound on their slope. Left: the "
+        "implicit error falls below that of the explicit network and below the least error that "
+        "the bound allows. Right: the slope of the answer passes the bound."
+    )
     return figure
 
 

@@ -8,6 +8,7 @@
 `tables`      rows as Markdown
 """
 
+from equilibria.companion.figures.markdown import markdown
 from equilibria.companion.figures.one_over_x.by_hand import by_hand
 from equilibria.companion.figures.one_over_x.learned import broken_toy, toy, toy_answers
 from equilibria.companion.figures.one_over_x.reciprocal import (
@@ -18,7 +19,6 @@ from equilibria.companion.figures.one_over_x.reciprocal import (
     steepness,
 )
 from equilibria.companion.figures.one_over_x.sketch import moves
-from equilibria.companion.figures.one_over_x.tables import markdown
 from equilibria.companion.figures.one_over_x.theorems import (
     attempts,
     conceptual,
