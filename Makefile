@@ -1,6 +1,7 @@
 # Each target builds .venv from requirements.lock first, when it is missing or older than the lock.
 
 PYTHON  ?= python3
+EXTRAS  ?=
 PROFILE ?= quick
 ONLY    ?=
 MODELS  ?=
@@ -19,6 +20,7 @@ export MPLBACKEND ?= Agg
 .PHONY: help setup reproduce train test check lint lock site pdf
 help:
 	@echo 'make setup                 build .venv from requirements.lock (PYTHON=python3.12 chooses the interpreter)'
+	@echo '     EXTRAS=core           the library alone; or some extras of pyproject.toml, as notebooks,deblurring'
 	@echo 'make reproduce             run all notebooks, draw all figures, judge all claims (PROFILE=quick)'
 	@echo '     PROFILE=paper         the sizes of the paper: wants a GPU and hours'
 	@echo '     ONLY=01,04            only these notebooks'
@@ -33,14 +35,16 @@ help:
 	@echo 'make lint                  format, lint and types alone'
 	@echo 'make lock                  compile requirements.lock anew from pyproject.toml, keeping the pins that still fit'
 
-setup: .venv/.installed
+# With EXTRAS another file says what is installed: a smaller environment is not taken for the whole.
+comma := ,
+INSTALLED := .venv/.installed$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
 
-.venv/.installed: requirements.lock pyproject.toml
+setup: $(INSTALLED)
+
+$(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
 	  || { echo "Python 3.11 or 3.12 is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1): make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv --clear .venv
-	$(VENV)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(VENV)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PYTHON) workflow/setup.py --extras '$(EXTRAS)'
 	@touch $@
 
 # Every notebook runs twice in CI, and each run proves something else.
@@ -56,21 +60,21 @@ setup: .venv/.installed
 SNAKEMAKE := $(VENV)/snakemake --nolock --ignore-incomplete --keep-going \
   $(if $(CLUSTER),--profile workflow/profiles/$(CLUSTER),--cores $(CORES)) $(ARGS)
 
-reproduce: .venv/.installed
+reproduce: $(INSTALLED)
 	@PROFILE='$(PROFILE)' ONLY='$(ONLY)' $(SNAKEMAKE) $(if $(ARGS)$(CLUSTER),,--quiet all)
 
 # A finished training stays finished, whatever was edited since: its times alone count.
-train: .venv/.installed
+train: $(INSTALLED)
 	@PROFILE='$(PROFILE)' MODELS='$(MODELS)' SEEDS='$(SEEDS)' $(SNAKEMAKE) \
 	  --rerun-triggers mtime --quiet host progress -- train
 
 # The notebooks are the longest files. They come first, so that both cores are busy to the end.
-test: .venv/.installed
+test: $(INSTALLED)
 	@EQUILIBRIA_FIGURES=$(CURDIR)/build/test-figures $(VENV)/python -m pytest \
 	  --nbval-lax --nbval-cell-timeout 600 \
 	  -n $(CORES) --dist loadfile --no-loadscope-reorder -q notebooks tests lib
 
-lint: .venv/.installed
+lint: $(INSTALLED)
 	@$(VENV)/ruff format --check --quiet . || { echo 'run `.venv/bin/ruff format .`'; exit 1; }
 	@$(VENV)/ruff check --quiet .
 	@$(VENV)/mypy
@@ -81,7 +85,7 @@ check: lint
 
 # A warning is an error here: most of them are links that lead nowhere.
 SPHINX := $(VENV)/sphinx-build --quiet --fail-on-warning --keep-going -c docs build/site/source
-site: .venv/.installed
+site: $(INSTALLED)
 	@$(VENV)/python docs/site_sources.py build/site/source
 	@$(SPHINX) -b html build/site/html
 	@echo 'open build/site/html/index.html'
@@ -95,7 +99,7 @@ pdf: site
 	  --print-to-pdf=build/site/equilibria.pdf build/site/single/index.html 2>/dev/null
 	@test -s build/site/equilibria.pdf && echo 'open build/site/equilibria.pdf'
 
-lock: .venv/.installed
+lock: $(INSTALLED)
 	$(VENV)/python -m pip install --quiet pip-tools
 	$(VENV)/pip-compile --quiet --all-extras --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --output-file requirements.lock pyproject.toml

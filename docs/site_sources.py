@@ -2,7 +2,7 @@
 
 The folder mirrors the project, so that the links between its pages and notebooks hold on the site
 as they do in a checkout. What is written here and nowhere else: the front page's contents, the map
-of the paper, the gallery, a page per module of the library, and a text for each figure.
+of the paper, the page Live, the gallery, a page per module of the library, and texts for figures.
 """
 
 import importlib
@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 import equilibria
 from equilibria.companion import claims
+from equilibria.companion.live import players
 from equilibria.companion.parameters import notebooks
 from equilibria.paths import project_root
 from figure_texts import Figure, figures_of
@@ -55,6 +56,7 @@ def main(target: Path) -> None:
     verdicts = claims.judge_all(PROFILE)
     write_page(target, f"figures/{PROFILE}/README.md", claims.full_page(verdicts, PROFILE))
     write_page(target, "paper_map.md", map_page(verdicts))
+    write_page(target, "live.md", players.page())
     write(target, "gallery.md", gallery_page(target, drawn))
     modules = write_library_pages(target / "api")
     write_page(target, "index.md", front_page(modules))
@@ -81,9 +83,10 @@ def with_links(target: Path, text: str, page: Path) -> str:
 
     def replaced(match: re.Match[str]) -> str:
         to = address(target, match["to"], page, image=bool(match["image"]))
+        words = with_links(target, match["text"], page)  # a picture may be what leads somewhere
         if to == NOT_DRAWN:
-            return f"{match['text']} (no run has drawn it yet)"
-        return match[0] if to is None else f"{match['image']}[{match['text']}]({to})"
+            return f"{words} (no run has drawn it yet)"
+        return f"{match['image']}[{words}]({match['to'] if to is None else to})"
 
     return LINK.sub(replaced, text)
 
@@ -209,7 +212,7 @@ def front_page(modules: str) -> str:
         contents("Notebooks", [f"notebooks/{name}" for name in notebooks()]),
         contents(
             "Results",
-            [f"Verdicts <figures/{PROFILE}/README>", "paper_map", "gallery", "DEVIATIONS"],
+            ["live", f"Verdicts <figures/{PROFILE}/README>", "paper_map", "gallery", "DEVIATIONS"],
         ),
         contents("Use", ["docs/choosing", "docs/what_can_go_wrong", modules]),
         contents("Project", ["CONTRIBUTING", "workflow/README", "CHANGELOG", "SECURITY"]),
@@ -231,7 +234,8 @@ cores. The [verdicts](figures/{PROFILE}/README.md) say what was asked for, and w
 
 def gallery_page(target: Path, drawn: dict[str, dict[str, Any]]) -> str:
     """All figures, with what they show."""
-    parts = ["# Gallery", "Every figure of the notebooks, and what it shows."]
+    parts = ["# Gallery"]
+    parts += ["Every figure of the notebooks, and what it shows. Some move: see [Live](live.md)."]
     for name, notebook in drawn.items():
         text = "".join(notebook["cells"][0]["source"])
         title = TITLE.search(text)

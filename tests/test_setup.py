@@ -1,6 +1,7 @@
 """What a fresh clone stands on: the lock, the environment, the Makefile, and what git tracks."""
 
 import importlib.metadata
+import importlib.util
 import os
 import re
 import shutil
@@ -170,8 +171,9 @@ def test_no_tracked_file_names_an_index_or_a_home(tracked):
 @pytest.fixture
 def clone(tmp_path):
     """The files that make needs; an interpreter that is too old or writes down its orders."""
-    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
-        shutil.copy(HOME / name, tmp_path)
+    (tmp_path / "workflow").mkdir()
+    for name in ("Makefile", "requirements.lock", "pyproject.toml", "workflow/setup.py"):
+        shutil.copy(HOME / name, tmp_path / name)
     return tmp_path
 
 
@@ -206,18 +208,115 @@ def test_another_python_is_refused_by_name(clone, version):
 def test_setup_is_done_once_and_again_when_the_lock_is_newer(clone):
     script(
         clone / "python",
-        'if [ "$2" = venv ]; then mkdir -p .venv/bin; cp python .venv/bin/python; fi; '
-        'echo "$@" >> calls',
+        'if [ "$1" = workflow/setup.py ]; then mkdir -p .venv; fi; echo "$@" >> calls',
     )
-    for expected in (4, 4):
+    for expected in (2, 2):
         assert make(clone, "setup", "PYTHON=./python").returncode == 0
         calls = (clone / "calls").read_text().splitlines()
         assert len(calls) == expected
-    assert "--require-hashes -r requirements.lock" in calls[2] and "--no-deps" in calls[3]
+    assert calls[1] == "workflow/setup.py --extras "
     newer = (clone / ".venv/.installed").stat().st_mtime + 5
     os.utime(clone / "requirements.lock", (newer, newer))
     assert make(clone, "setup", "PYTHON=./python").returncode == 0
-    assert len((clone / "calls").read_text().splitlines()) == 8
+    assert len((clone / "calls").read_text().splitlines()) == 4
+
+
+def test_a_smaller_environment_is_not_taken_for_the_whole_one(clone):
+    (clone / ".venv").mkdir()
+    (clone / ".venv/.installed-core").touch()
+    for words, begins in ((["EXTRAS=core"], False), ([], True), (["EXTRAS=notebooks,docs"], True)):
+        done = make(clone, "--dry-run", "setup", *words)
+        assert done.returncode == 0
+        assert ("workflow/setup.py" in done.stdout) == begins
+    assert ".venv/.installed-notebooks-docs" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def installer():
+    """The module workflow/setup.py."""
+    spec = importlib.util.spec_from_file_location("installer", HOME / "workflow/setup.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def stages_of(installer, capsys, *words):
+    """The commands of each stage, by its name, as a dry run prints them."""
+    assert installer.main([*words, "--dry-run"]) == 0
+    stages = {}
+    for line in capsys.readouterr().out.splitlines():
+        if line.startswith("set-up "):
+            stages[line.partition(": ")[2].removesuffix(" ...")] = name = []
+        else:
+            name.append(line.strip())
+    return stages
+
+
+def test_a_dry_run_of_the_whole_set_up_installs_the_lock_by_hash(installer, capsys):
+    stages = stages_of(installer, capsys)
+    environment, pytorch, others, project = stages.values()
+    assert environment[0].endswith(f"-m venv --clear {HOME / '.venv'}")
+    for steps, part in ((pytorch, "pytorch"), (others, "others")):
+        assert steps[-1].endswith(f"--no-deps --require-hashes -r {HOME / '.venv' / part}.lock")
+    assert project[0].endswith(f"--no-deps --no-build-isolation -e {HOME}")
+
+
+def test_a_dry_run_of_some_extras_asks_pip_for_those_alone(installer, capsys):
+    stages = stages_of(installer, capsys, "--extras", "core,linear_programs")
+    _, resolve, _ = stages["what core,linear_programs needs"]
+    assert "--dry-run" in resolve and "--constraint" in resolve
+    for wanted in ("torch>=", "safetensors>=", "setuptools>=", "highspy>=", "jupyterlab>="):
+        assert f"'{wanted}" in resolve
+    assert "deepinv" not in resolve and "pytest" not in resolve
+    assert len(stages) == 5
+
+
+def test_an_unknown_extra_is_refused_before_anything_is_built(installer, capsys):
+    assert installer.main(["--extras", "core,cor"]) == 2
+    error = capsys.readouterr().err
+    assert "'cor'" in error and "EXTRAS must be some of core, notebooks" in error
+    assert error.count("\n") == 1
+
+
+def test_chosen_entries_keep_version_and_hashes(installer):
+    entries = installer.entries(LOCK)
+    assert {name: version for name, version, _ in entries} == PINS
+    assert installer.without_hashes(LOCK).splitlines()[0] == "==".join(entries[0][:2])
+    named = [("Jinja2", PINS["jinja2"]), ("torch", PINS["torch"])]
+    report = {"install": [{"metadata": {"name": n, "version": v}} for n, v in named]}
+    chosen = installer.chosen(LOCK, report)
+    assert [name for name, _, _ in installer.entries(chosen)] == ["jinja2", "torch"]
+    assert all(text in LOCK for _, _, text in installer.entries(chosen))
+    report["install"][0]["metadata"]["version"] = "0.1"
+    with pytest.raises(ValueError, match=r"the lock has no jinja2==0\.1"):
+        installer.chosen(LOCK, report)
+
+
+def test_each_stage_is_one_line_with_its_time_and_a_failure_names_its_command(
+    installer, capsys, monkeypatch, tmp_path
+):
+    for name in ("VENV", "LOCK"):
+        monkeypatch.setattr(installer, name, tmp_path / name)
+    installer.VENV.mkdir()
+    installer.LOCK.write_text(LOCK)
+    ran = []
+    monkeypatch.setattr(installer.subprocess, "run", lambda words, **rest: ran.append(words))
+    assert installer.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4 and len(ran) == 4
+    for number, line in enumerate(lines, start=1):
+        assert re.fullmatch(rf"set-up {number}/4: .+ \.\.\. \d+ s", line)
+    parts = [(installer.VENV / f"{part}.lock").read_text() for part in ("pytorch", "others")]
+    names = [[name for name, _, _ in installer.entries(part)] for part in parts]
+    assert "torch" in names[0] and "torchvision" in names[1]
+    assert sorted(names[0] + names[1]) == sorted(PINS)
+
+    def fails(words, **rest):
+        raise subprocess.CalledProcessError(1, words)
+
+    monkeypatch.setattr(installer.subprocess, "run", fails)
+    assert installer.main([]) == 2
+    assert "-m venv --clear" in capsys.readouterr().err
 
 
 def test_help_is_the_default():

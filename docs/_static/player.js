@@ -1,4 +1,4 @@
-// Frames under sliders, without a kernel: lines of numbers, or pictures on one sheet.
+// Frames under sliders, without a kernel: lines, pictures on one sheet, or questions and answers.
 //
 // Each element of the class `player` holds its frames as JSON in `data-player`, and a still picture
 // that stays where scripts don't run. lib/equilibria/companion/figures/player.py writes both and
@@ -13,7 +13,23 @@
     .player .axis { stroke: currentColor; opacity: 0.25; }
     .player .line { fill: none; stroke: #1c86d1; stroke-width: 3; }
     .player .still { fill: none; stroke: currentColor; stroke-width: 1.5; stroke-dasharray: 6 4; }
-    .player .sheet { width: 100%; background-repeat: no-repeat; image-rendering: pixelated; }
+    .player .panels { display: flex; gap: 0.4rem; }
+    .player .panels figure { flex: 1 1 0; min-width: 0; margin: 0; padding: 0; }
+    .player figcaption { font: 14px sans-serif; text-align: center; }
+    .player .sheet { width: 100%; background-repeat: no-repeat; }
+    .player ol { display: flex; flex-wrap: wrap; gap: 0.25rem; list-style: none; padding: 0; margin: 0.5rem 0; }
+    .player ol.sentences { flex-direction: column; }
+    .player li { display: flex; align-items: center; margin: 0; font: 15px sans-serif; }
+    .player .symbols li { flex-direction: column; flex: 0 0 2.2rem; }
+    .player li button { min-width: 2.2rem; min-height: 2.2rem; padding: 0 0.4rem; border-color: transparent; }
+    .player .symbols li button { width: 2.2rem; border-color: currentColor; }
+    .player .sentences li button { flex: 0 1 15rem; text-align: left; }
+    .player .sentences li button:enabled { border-color: currentColor; }
+    .player li button:disabled { cursor: default; opacity: 1; }
+    .player ol li .changed:enabled { border: 2px solid #d55e00; font-weight: bold; }
+    .player li span { padding: 0.15rem 0.5rem; border-bottom: 3px solid transparent; }
+    .player li .moved { border-color: #d55e00; }
+    .player li .wrong { text-decoration: line-through; opacity: 0.55; }
     .player label { display: flex; gap: 0.75rem; align-items: center; min-height: 2.75rem; }
     .player label span { flex: 0 0 8.5rem; font: 14px sans-serif; }
     .player input { flex: 1 1 auto; min-width: 0; accent-color: #1c86d1; }
@@ -77,11 +93,12 @@
       }
       const middle = MARGIN.left + inner.width / 2;
       svg.append(drawn("text", { x: middle, y: height - 6, "text-anchor": "middle" }, spec.x.label));
-      const right = { x: width - MARGIN.right - 8, "text-anchor": "end" };
+      const corner = spec.rising ? MARGIN.left + 116 : width - MARGIN.right - 8;
+      const right = { x: corner, "text-anchor": "end" };
       spec.legend.forEach((words, i) => {
         const y = MARGIN.top + 22 + 22 * i;
         svg.append(drawn("text", { ...right, y }, words));
-        const stroke = { class: i ? "still" : "line", d: `M${right.x - 84} ${y - 4}h28` };
+        const stroke = { class: i ? "still" : "line", d: `M${right.x - 104} ${y - 4}h28` };
         svg.append(drawn("path", stroke));
       });
     }
@@ -94,19 +111,66 @@
     };
   }
 
-  // One picture of a sheet; returns the function that shows frame i.
+  // Pictures of one sheet beside each other; returns the function that shows frame i.
   function picturesIn(root, spec) {
     const { url, columns, rows, width, height } = spec.sheet;
-    const picture = element("div", { class: "sheet", role: "img", "aria-label": spec.alt });
-    picture.style.backgroundImage = `url("${url}")`;
-    picture.style.backgroundSize = `${100 * columns}% ${100 * rows}%`;
-    picture.style.aspectRatio = `${width} / ${height}`;
-    root.append(picture);
     const share = (place, count) => (count > 1 ? (100 * place) / (count - 1) : 0);
+    const panels = element("div", { class: "panels", role: "img", "aria-label": spec.alt });
+    root.append(panels);
+    const moving = [];
+    for (const { label, at } of spec.panels ?? [{ label: "", at: null }]) {
+      const picture = element("div", { class: "sheet" });
+      picture.style.backgroundImage = `url("${url}")`;
+      picture.style.backgroundSize = `${100 * columns}% ${100 * rows}%`;
+      picture.style.aspectRatio = `${width} / ${height}`;
+      const show = (i) => {
+        const across = share(i % columns, columns);
+        const down = share(Math.floor(i / columns), rows);
+        picture.style.backgroundPosition = `${across}% ${down}%`;
+      };
+      const panel = element("figure");
+      panel.append(picture, element("figcaption", {}, label));
+      panels.append(panel);
+      if (at === null) moving.push(show);
+      else show(at);
+    }
+    return (i) => moving.forEach((show) => show(i));
+  }
+
+  // Parts of a question with an answer beside each; returns the function that shows frame i.
+  // A press on a part chooses the next of the questions in which this part is another one.
+  function cellsIn(root, spec, choose) {
+    const { kind, before, places, given, changed, truth, words, answers } = spec.cells;
+    if (before) root.append(element("p", {}, before));
+    const list = element("ol", { class: kind, "aria-label": spec.alt });
+    let variant = 0;
+    const parts = given.map((text, k) => {
+      const part = element("button", { type: "button", ...OWN_KEYS }, text);
+      part.disabled = !places.includes(k);
+      const answer = element("span");
+      const item = element("li");
+      item.append(part, answer);
+      list.append(item);
+      part.addEventListener("click", () => {
+        const here = places.flatMap((place, v) => (place === k ? [v] : []));
+        // After the last of them comes the question as it was.
+        choose(here.find((v) => v > variant || places[variant] !== k) ?? 0);
+      });
+      return { part, answer };
+    });
+    root.append(list);
     return (i) => {
-      const across = share(i % columns, columns);
-      const down = share(Math.floor(i / columns), rows);
-      picture.style.backgroundPosition = `${across}% ${down}%`;
+      variant = i % places.length;
+      const now = answers[Math.floor(i / places.length)];
+      parts.forEach(({ part, answer }, k) => {
+        const isChanged = places[variant] === k;
+        part.textContent = isChanged ? changed[variant] : given[k];
+        part.classList.toggle("changed", isChanged);
+        const said = now[variant][k];
+        answer.textContent = words[parseInt(said, 36)];
+        answer.classList.toggle("wrong", said !== truth[variant][k]);
+        answer.classList.toggle("moved", said !== now[0][k]);
+      });
     };
   }
 
@@ -114,7 +178,12 @@
     const spec = JSON.parse(root.dataset.player);
     root.classList.add("playing-here");
     root.replaceChildren(element("style", {}, CSS));
-    const show = (spec.sheet ? picturesIn : linesIn)(root, spec);
+    const kind = spec.sheet ? picturesIn : spec.cells ? cellsIn : linesIn;
+    const show = kind(root, spec, (value) => {
+      inputs.at(-1).input.value = value;
+      stop();
+      update();
+    });
     const words = element("output");
     root.append(words);
 

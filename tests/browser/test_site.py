@@ -2,13 +2,16 @@
 
 import importlib
 import inspect
+import io
 import pkgutil
 
 import equilibria
 import pytest
 from browser.page_checks import WIDTHS, Watch
 from equilibria.companion import claims
+from equilibria.companion.live import players, store
 from equilibria.companion.parameters import notebooks
+from PIL import Image, ImageChops, ImageStat
 
 pytestmark = [pytest.mark.browser, pytest.mark.end_to_end]
 
@@ -92,11 +95,12 @@ def test_the_verdicts_can_be_filtered_and_are_whole_without_scripts(address, bro
     assert plain.locator("article section > h3:visible").count() == len(verdicts)
 
 
-def test_every_slider_of_a_notebook_moves_its_picture(address, browse, site):
-    page = browse(390, has_touch=True).pages[0]
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_slider_moves_its_picture(width, address, browse, site):
+    page = browse(width, has_touch=width < 1000).pages[0]
     moved = 0
-    for name in notebooks():
-        page.goto(f"{address}/notebooks/{name}.html")
+    for name in ("live", *(f"notebooks/{name}" for name in notebooks())):
+        page.goto(f"{address}/{name}.html")
         for player in page.locator(".player").all():
             for slider in player.locator("input[type=range]").all():
                 slider.press("Home")
@@ -104,8 +108,84 @@ def test_every_slider_of_a_notebook_moves_its_picture(address, browse, site):
                 slider.press("End")
                 assert player.inner_html() != before, name
                 moved += 1
-    if not moved:
-        pytest.skip("no notebook of this state has a picture with sliders")
+    assert moved >= 10  # of the page Live, and two in notebook 01
+
+
+def player_of(page, name):
+    return page.locator(".player").nth(list(players.PLAYERS).index(name))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ["photograph", "flow"])
+def test_a_sheet_shows_the_picture_of_its_frame(name, width, address, browse):
+    page = browse(width).pages[0]
+    page.goto(f"{address}/live.html")
+    player, data = player_of(page, name), store.read(name)
+    panels = player.locator(".sheet")
+    assert panels.count() == 3
+    count = len(data["times"])
+    for frame in (0, 2, count - 1):
+        player.locator("input").fill(str(frame))
+        for panel, place in zip(panels.all(), (count, frame, count + 1), strict=True):
+            shown = small(Image.open(io.BytesIO(panel.screenshot())))
+            # Which of all pictures is the nearest? Late ones are all but equal.
+            gaps = [
+                max(ImageStat.Stat(ImageChops.difference(shown, small(one))).rms)
+                for one in (store.picture(name, data, k) for k in range(count + 2))
+            ]
+            assert gaps[place] <= 1.1 * min(gaps), (frame, place)
+            assert gaps[place] < 0.5 * max(gaps), (frame, place)
+
+
+def small(picture):
+    """A picture of means, in which half a pixel more or less at the edge does not matter."""
+    return picture.convert("RGB").resize((20, 20), Image.Resampling.BOX)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("name", "part"), [("parity", 4), ("story", 0)])
+def test_a_part_that_is_pressed_is_changed_and_moves_answers(name, part, width, address, browse):
+    page = browse(width).pages[0]
+    page.goto(f"{address}/live.html")
+    player, data = player_of(page, name), store.read(name)
+    times, changed = player.locator("input").all()
+    times.press("End")
+    answers = player.locator("li > span")
+    button = player.locator("li > button").nth(part)
+    told, before = button.inner_text(), answers.all_inner_texts()
+    here = [variant for variant, place in enumerate(data["places"]) if place == part]
+    for variant in here:
+        button.click()
+        assert changed.input_value() == str(variant)
+        assert button.inner_text() == data["inputs"][variant][part] != told
+        said = answers.all_inner_texts()
+        assert said == [data["words"][i] for i in data["answers"][-1][variant]]
+        marked = player.locator("li > span.moved").count()
+        assert marked == sum(a != b for a, b in zip(said, before, strict=True)) > 0
+        wrong = sum(
+            a != b
+            for a, b in zip(data["answers"][-1][variant], data["truth"][variant], strict=True)
+        )
+        assert player.locator("li > span.wrong").count() == wrong
+    button.click()  # after the last change comes the question as it was
+    assert button.inner_text() == told and answers.all_inner_texts() == before
+
+
+def test_play_runs_to_the_end_and_stops(address, browse):
+    page = browse().pages[0]
+    page.goto(f"{address}/live.html")
+    player = player_of(page, "flow")
+    player.get_by_role("button", name="Play").click()
+    player.get_by_role("button", name="Pause").wait_for()
+    player.get_by_role("button", name="Play").wait_for(timeout=30_000)
+    slider = player.locator("input")
+    assert slider.input_value() == slider.get_attribute("max")
+
+
+def test_without_scripts_the_page_live_shows_still_pictures(address, browse):
+    page = browse(java_script_enabled=False).pages[0]
+    page.goto(f"{address}/live.html")
+    assert page.locator(".player img:visible").count() == len(players.PLAYERS)
 
 
 def test_dark_and_printed_pages_are_readable(address, browse):

@@ -9,7 +9,7 @@ from equilibria.checkpoints import CheckpointError
 from equilibria.companion.command_line import main, make_parser
 from equilibria.files import DataError
 
-VERBS = ("train", "evaluate", "notebook", "check", "list")
+VERBS = ("train", "evaluate", "notebook", "check", "list", "animate")
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -8,14 +8,21 @@ from collections.abc import Callable
 
 from equilibria.checkpoints import CheckpointError
 from equilibria.companion.claims import ClaimsError
-from equilibria.companion.command_line import check, evaluate, list_models, notebook, train
+from equilibria.companion.command_line import (
+    animate,
+    check,
+    evaluate,
+    list_models,
+    notebook,
+    train,
+)
 from equilibria.companion.parameters import ParameterError
 from equilibria.files import DataError
 from equilibria.training.parallel import SharingError
 
 __all__ = ["main", "make_parser"]
 
-VERBS = (train, evaluate, notebook, check, list_models)
+VERBS = (train, evaluate, notebook, check, list_models, animate)
 EXAMPLES = """\
 examples:
   equilibria list                                      what can be trained
@@ -23,6 +30,7 @@ examples:
   equilibria evaluate linear_programs                  record what its trained models do
   equilibria notebook 04                               execute a notebook
   equilibria check                                     judge the claims by the results
+  equilibria animate                                   draw the README's animated picture anew
 
 `equilibria VERB --help` explains one verb.
 """
