@@ -176,7 +176,9 @@ class _Training:
             return loss
         few = slots[:_HELD]
         x, _ = flows.images(pool.flow[few], pool.speed[few], pool.code[few])
-        return loss + self.bound_loss(model, x, pool.warm.state[few].clone(), generator)
+        states = pool.warm.state[few].clone()
+        states[0] = 0  # the bound holds at the start as well, and slots rest on what follows it
+        return loss + self.bound_loss(model, x, states, generator)
 
     def unrolled_loss(self, model: Model, step: int, generator: torch.Generator) -> Tensor:
         """Back-propagated through every iteration: no equilibrium is asked for."""
