@@ -174,10 +174,12 @@ def bounded_pair(data: dict[str, Any]) -> Figure:
     target = np.median(row["target"])
     axes[1].axhline(target, color=black, ls=":", label="the physical map")
     axes[1].set(ylabel="slope, in units of the networks", title="Slope")
+    axes[1].set_yscale("log")
+    axes[1].set_ylim(top=10 * axes[1].get_ylim()[1])  # room for the legend
     _log_ticks(axes[1])
     for axis in axes:
         iterations(axis, TICKS, last=t[-1])
-        axis.legend()
+        axis.legend(loc="upper right")
     figure.suptitle("One bound on the slope of both: iteration passes it, one pass cannot")
     figure.set_label(
         "Two panels against iterations, for networks under one bound on their slope. Left: the "
