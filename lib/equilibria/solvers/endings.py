@@ -60,9 +60,10 @@ class Trace:
             self.most = most.item()
             if low <= least.item() and self.most <= high:
                 return
-            self.most = torch.inf
         correct_norm(r, norm, low, high)
         correct_norm(g, image, low, high)
+        if self.sync_is_cheap:
+            self.most = self.rows[k].amax().item()
 
 
 class Endings:

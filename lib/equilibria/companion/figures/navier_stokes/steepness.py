@@ -177,9 +177,9 @@ def bounded_pair(data: dict[str, Any]) -> Figure:
     axes[1].set_yscale("log")
     axes[1].set_ylim(top=10 * axes[1].get_ylim()[1])  # room for the legend
     _log_ticks(axes[1])
-    for axis in axes:
+    for axis, place in zip(axes, ("center right", "upper right"), strict=True):
         iterations(axis, TICKS, last=t[-1])
-        axis.legend(loc="upper right")
+        axis.legend(loc=place)
     figure.suptitle("One bound on the slope of both: iteration passes it, one pass cannot")
     figure.set_label(
         "Two panels against iterations, for networks under one bound on their slope. Left: the "
