@@ -119,6 +119,15 @@ def test_the_page_has_a_whole_player_for_each_case():
         assert (store.folder() / still).is_file()
 
 
+def test_a_notebook_embeds_a_player_that_needs_nothing_else():
+    text = players.embedded("parity")
+    assert text.count("data-player=") == text.count("<script>") == 1
+    assert 'src="data:image/webp;base64,' in text
+    assert len(text) <= player.LARGEST
+    with pytest.raises(ValueError, match=r"name must be one of one_over_x.*got 'sudoku'"):
+        players.embedded("sudoku")
+
+
 def test_answers_are_coded_by_question_and_t():
     slider = {"label": "t", "values": [1, 2], "start": 0}
     changed = {"label": "changed", "values": ["none", "2"], "start": 0}

@@ -15,6 +15,7 @@ import io
 import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
@@ -195,17 +196,22 @@ def answers(
     return {"sliders": list(sliders), "cells": cells, "words": list(words), "alt": alt}
 
 
-def page(spec: dict[str, Any], *, instead: Figure) -> str:
-    """The HTML of one player: specification, script, and a figure where scripts don't run.
+def page(spec: dict[str, Any], *, instead: Figure | Path) -> str:
+    """The HTML of one player: specification, script, and a picture where scripts don't run.
 
-    The figure is closed. Raises ValueError for more than `LARGEST` bytes.
+    ``instead`` is that picture: a figure, which is closed, or a WebP file. Raises ValueError for
+    more than `LARGEST` bytes.
     """
-    picture = io.BytesIO()
-    instead.savefig(picture, format="png", dpi=75, metadata={"Software": None})
-    pyplot.close(instead)
-    source = base64.b64encode(picture.getvalue()).decode("ascii")
+    if isinstance(instead, Figure):
+        picture = io.BytesIO()
+        instead.savefig(picture, format="png", dpi=75, metadata={"Software": None})
+        pyplot.close(instead)
+        kind, content = "png", picture.getvalue()
+    else:
+        kind, content = "webp", instead.read_bytes()
+    source = f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
     script = (project_root() / "docs" / "_static" / "player.js").read_text(encoding="utf-8")
-    text = f"{element(spec, f'data:image/png;base64,{source}')}\n<script>\n{script}</script>"
+    text = f"{element(spec, source)}\n<script>\n{script}</script>"
     size = len(text.encode())
     if size > LARGEST:
         raise ValueError(f"the player has {size} bytes, more than {LARGEST}: use fewer frames")

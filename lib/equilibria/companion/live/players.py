@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from equilibria.checks import require
 from equilibria.companion.figures import player
 from equilibria.companion.live import store
 
-__all__ = ["PLAYERS", "page"]
+__all__ = ["PLAYERS", "embedded", "page"]
 
 _ADDRESS = "_static/live"  # of the frames, from a page in the site's root
 
@@ -28,6 +29,16 @@ def page() -> str:
         parts += [f"## {heading}", text, f"```{{raw}} html\n{html}\n```"]
     parts.append('```{raw} html\n<script src="_static/player.js"></script>\n```')
     return "\n\n".join(parts) + "\n"
+
+
+def embedded(name: str) -> str:
+    """The HTML of the player ``name`` by itself, for a notebook; its pictures must be in its data.
+
+    Raises ValueError for an unknown name, or where it has more than `player.LARGEST` bytes.
+    """
+    require(name in PLAYERS, "name", name, f"one of {', '.join(PLAYERS)}")
+    _, _, make = PLAYERS[name]
+    return player.page(make(store.read(name)), instead=store.folder() / f"{name}-still.webp")
 
 
 def _one_over_x(data: dict[str, Any]) -> dict[str, Any]:

@@ -93,7 +93,10 @@ def _errors_by_seed(axis: Axes, table: dict[str, Any]) -> None:
                 zorder=3,
                 label="published" if kind == "implicit" else None,
             )
-    seeds = [f"{kind}\n{row['seeds']} seed(s)" for kind, row in table.items()]
+    seeds = [
+        f"{kind}\n" + ("one seed" if row["seeds"] == 1 else f"{row['seeds']} seeds")
+        for kind, row in table.items()
+    ]
     axis.set_xticks(range(len(table)), seeds)
     millions = table["explicit"]["parameters"] / 1e6
     axis.set(ylabel="relative L2 error", title=f"{millions:.2f} M weights each")

@@ -86,7 +86,7 @@ def _band(axis: Axes, curves: list[list[float]], colour: str, label: str, **styl
             color=colour,
             lw=2 if first else 0.8,
             alpha=1 if first else 0.6,
-            label=label if first else None,
+            label={0: label, 1: "other seeds"}.get(index),
             **style,
         )
 
