@@ -126,6 +126,8 @@ def test_a_notebook_embeds_a_player_that_needs_nothing_else():
     assert len(text) <= player.LARGEST
     with pytest.raises(ValueError, match=r"name must be one of one_over_x.*got 'sudoku'"):
         players.embedded("sudoku")
+    with pytest.raises(ValueError, match=r"name must be a player without pictures.*got 'flow'"):
+        players.embedded("flow")
 
 
 def test_answers_are_coded_by_question_and_t():

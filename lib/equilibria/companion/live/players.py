@@ -32,13 +32,16 @@ def page() -> str:
 
 
 def embedded(name: str) -> str:
-    """The HTML of the player ``name`` by itself, for a notebook; its pictures must be in its data.
+    """The HTML of the player ``name`` by itself, for a notebook.
 
-    Raises ValueError for an unknown name, or where it has more than `player.LARGEST` bytes.
+    Raises ValueError for an unknown name, for a player whose pictures lie in a file of the site, or
+    where it has more than `player.LARGEST` bytes.
     """
     require(name in PLAYERS, "name", name, f"one of {', '.join(PLAYERS)}")
     _, _, make = PLAYERS[name]
-    return player.page(make(store.read(name)), instead=store.folder() / f"{name}-still.webp")
+    data = store.read(name)
+    require("sheet" not in data, "name", name, "a player without pictures, such as 'parity'")
+    return player.page(make(data), instead=store.folder() / f"{name}-still.webp")
 
 
 def _one_over_x(data: dict[str, Any]) -> dict[str, Any]:
